@@ -1,0 +1,47 @@
+# Warnings, hardening, sanitizers and the compiler cache, for every target of the project.
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C)
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
+    -fstack-protector-strong -fno-common -g -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+add_link_options(-Wl,-z,relro,-z,now)
+if(SX_WERROR)
+    add_compile_options(-Werror)
+endif()
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    add_compile_options(-fcf-protection)
+endif()
+
+if(SX_SANITIZE)
+    add_compile_options(-fsanitize=${SX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${SX_SANITIZE})
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    add_compile_definitions(_FORTIFY_SOURCE=2)
+endif()
+
+# A module that uses what nobody gives it does not link.  Clang's sanitizer runtime lives in
+# the executable, so there it cannot be asked for.
+if(NOT (SX_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "Clang"))
+    add_link_options(-Wl,-z,defs)
+endif()
+
+find_program(SX_CCACHE ccache)
+if(SX_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
+    set(CMAKE_C_COMPILER_LAUNCHER ${SX_CCACHE})
+endif()
+
+# What `describe` shows of a plugin; a commit configures anew, so it is never a stale one.
+execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} describe --always --dirty --abbrev=12
+    OUTPUT_VARIABLE commit ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} rev-parse --abbrev-ref HEAD
+    OUTPUT_VARIABLE branch ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+if(EXISTS ${CMAKE_SOURCE_DIR}/.git/logs/HEAD)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+        ${CMAKE_SOURCE_DIR}/.git/logs/HEAD)
+endif()
+if(NOT commit OR NOT branch)
+    set(commit "no commit")
+    set(branch "no branch")
+endif()
+string(SUBSTRING "${commit}, ${branch}, ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}"
+    0 95 SX_BUILD)

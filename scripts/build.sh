@@ -1,0 +1,23 @@
+# shellcheck shell=bash disable=SC2154 # checkout and state are of ./dev
+# build.sh - the CMake presets.
+
+# build PRESET [TARGET…]; two builds of one preset take turns.
+build()
+{
+    local preset=$1 target
+    local -a targets=()
+
+    shift
+    for target in "$@"; do
+        targets+=(--target "$target")
+    done
+    mkdir -p "$checkout/build"
+    say "building the preset $preset"
+    (
+        flock 8
+        if [ ! -f "build/$preset/build.ninja" ]; then
+            cmake --preset "$preset" --log-level=WARNING 8>&-
+        fi
+        cmake --build --preset "$preset" "${targets[@]}" 8>&-
+    ) 8>"$checkout/build/.$preset.lock"
+}

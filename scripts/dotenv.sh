@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# dotenv.sh - reads a .env file; it is data, never run as a script.
+
+dotenv=() # "KEY=VALUE" of the file, without the names that the environment has already
+
+# dotenv_load FILE: KEY=VALUE, `export KEY=VALUE`, quotes, comments.
+dotenv_load()
+{
+    local file=$1 line key n=0
+
+    while IFS= read -r line || [ -n "$line" ]; do
+        n=$((n + 1))
+        line=${line%$'\r'}
+        [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
+        if ! [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*=[[:space:]]*(.*)$ ]]; then
+            die "${file##*/}:$n: expected KEY=VALUE"
+        fi
+        key=${BASH_REMATCH[2]}
+        dotenv_value "${BASH_REMATCH[3]}" || die "${file##*/}:$n: $key: a quote is not closed"
+        [ -n "${!key+set}" ] || dotenv+=("$key=$dotenv_text")
+    done <"$file"
+}
+
+# The value behind '=', into dotenv_text.
+dotenv_value()
+{
+    local raw=$1
+    local in_single="^'([^']*)'[[:space:]]*(#.*)?\$"
+    local in_double='^"(([^"\\]|\\.)*)"[[:space:]]*(#.*)?$'
+
+    if [[ $raw =~ $in_single ]]; then
+        dotenv_text=${BASH_REMATCH[1]}
+    elif [[ $raw =~ $in_double ]]; then
+        dotenv_unescape "${BASH_REMATCH[1]}"
+    elif [[ $raw == [\'\"]* ]]; then
+        return 1
+    else
+        [[ $raw == '#'* ]] && raw=
+        raw=${raw%%[[:space:]]#*}
+        dotenv_text=${raw%"${raw##*[![:space:]]}"}
+    fi
+}
+
+# \n, \t and \r; any other character behind a backslash stands for itself.
+dotenv_unescape()
+{
+    local rest=$1 c
+
+    dotenv_text=
+    while [[ $rest =~ ^([^\\]*)\\(.)(.*)$ ]]; do
+        c=${BASH_REMATCH[2]}
+        case $c in
+        n) c=$'\n' ;;
+        t) c=$'\t' ;;
+        r) c=$'\r' ;;
+        esac
+        dotenv_text+=${BASH_REMATCH[1]}$c
+        rest=${BASH_REMATCH[3]}
+    done
+    dotenv_text+=$rest
+}
+
+# setting NAME: of the environment, else of the file, else nothing.
+setting()
+{
+    local name=$1 pair
+
+    if [ -n "${!name+set}" ]; then
+        printf '%s' "${!name}"
+        return
+    fi
+    for pair in "${dotenv[@]}"; do
+        [ "${pair%%=*}" != "$name" ] || printf '%s' "${pair#*=}"
+    done
+}

@@ -1,0 +1,1 @@
+"""What the system tests share: the program as a process, HTTP as bytes, databases."""

@@ -1,0 +1,240 @@
+"""The program under test as a process: its configuration, its start, its lines, its end."""
+import copy
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from harness import database
+from harness import wire
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+START_S = 60
+END_S = 60
+SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:).*$",
+                       re.MULTILINE)
+GRANTS = ["db", "blocking", "stream", "all_routes"]
+
+
+def environment(extra=None):
+    """Nothing of the caller's variables reaches the program, but where its tools are."""
+    env = {name: os.environ[name] for name in
+           ("PATH", "HOME", "LANG", "TMPDIR", "TSAN_OPTIONS") if name in os.environ}
+    env["SX_ENV"] = "development"
+    env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=1")
+    env["UBSAN_OPTIONS"] = os.environ.get("UBSAN_OPTIONS", "print_stacktrace=1")
+    env.update(extra or {})
+    return env
+
+
+def merged(base, over):
+    """over laid on base, object by object, as the program lays its files."""
+    result = copy.deepcopy(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def write_config(build, home, folder, overrides, plugins, url):
+    """base.json as shipped, and a development.json that runs these plugins and no others.
+    plugins: names, or {"name": {...entry}}."""
+    base = json.loads((CHECKOUT / "config/base.json").read_text())
+    entries = {name: {"enabled": False} for name in base.get("plugins", {})}
+    for name in plugins:
+        entry = {"enabled": True, "path": str(build / "plugins" / f"{name}.so"), "grants": GRANTS}
+        entries[name] = merged(entry, plugins[name] if isinstance(plugins, dict) else {})
+    overlay = {
+        "server": {"address": "127.0.0.1", "workers": 1, "state_dir": str(home / "state"),
+                   "plugin_dir": str(build / "plugins")},
+        "database": {"url": url},
+        "log": {"format": "json", "level": "debug", "access": "all"},
+        "plugins": entries,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "base.json").write_text(json.dumps(base, indent=2))
+    (folder / "development.json").write_text(json.dumps(merged(overlay, overrides or {}), indent=2))
+    return folder
+
+
+def run(build, cwd, arguments, env=None, timeout_s=60, stdin=None):
+    """Runs the program to its end: returncode, stdout and stderr as text."""
+    done = subprocess.run([build / "sim-exchange", *map(str, arguments)], cwd=cwd,
+                          env=environment(env), input=stdin, capture_output=True, text=True,
+                          timeout=timeout_s, check=False)
+    assert not SANITIZER.search(done.stderr), done.stderr
+    return done
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`sim-exchange serve` on a port of its own.  Lines of its log wake whoever waits."""
+
+    def __init__(self, build, home, config, plugins, env, url, may_die):
+        home.mkdir(parents=True)
+        self.build, self.home, self.url, self.may_die = build, home, url, may_die
+        self.plugins, self.env = plugins, env or {}
+        self.config = home / "config"
+        self.overrides = config or {}
+        self.process = None
+        self.port = None
+        self.lines = []  # parsed, of standard output
+        self.errors = ""
+        self.news = threading.Condition()
+        self.readers = []
+        write_config(build, home, self.config, self.overrides, plugins, url)
+
+    # -- start and end
+
+    def migrate(self):
+        done = run(self.build, self.home, ["migrate", "--config", self.config], self.env)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self, wait=True):
+        """A port that somebody else took in between is tried again with another."""
+        for _ in range(5):
+            self.launch()
+            if not wait or self.wait_ready():
+                return
+        raise AssertionError("no free port")
+
+    def launch(self):
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            [self.build / "sim-exchange", "serve", "--config", self.config], cwd=self.home,
+            env=environment({**self.env, "PORT": str(self.port)}), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        self.readers = [threading.Thread(target=self.read_lines, daemon=True),
+                        threading.Thread(target=self.read_errors, daemon=True)]
+        for reader in self.readers:
+            reader.start()
+
+    def wait_ready(self):
+        """True when it is ready, False when its port was taken; fails when it ended."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                self.join()
+                if "address already in use" in self.output().lower():
+                    return False
+                raise AssertionError(f"ended with {self.process.returncode}:\n{self.output()}")
+            try:
+                if self.get("/_sx/ready").status == 200:
+                    return True
+            except (OSError, wire.Closed):
+                pass
+            with self.news:  # until it says something more, or a moment has passed
+                self.news.wait(0.05)
+        raise AssertionError(f"not ready after {START_S} s:\n{self.output()}")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait_end(self):
+        """Its exit status."""
+        status = self.process.wait(END_S)
+        self.join()
+        return status
+
+    def finish(self):
+        """Ends it; what was wrong with its end."""
+        if self.process is None:
+            return []
+        faults = []
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            status = self.wait_end()
+            if status != 0 and not self.may_die:
+                faults.append(f"ended with {status}:\n{self.output()}")
+        except subprocess.TimeoutExpired:
+            faults.append(f"did not end within {END_S} s of TERM:\n{self.output()}")
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.wait_end()
+        if SANITIZER.search(self.errors) and not self.may_die:
+            faults.append(self.errors)
+        return faults
+
+    # -- what it says
+
+    def read_lines(self):
+        for raw in self.process.stdout:
+            text = raw.decode("utf-8", "replace").rstrip("\n")
+            try:
+                line = json.loads(text)
+            except ValueError:
+                line = {"message": text, "severity": "NOT_JSON"}
+            with self.news:
+                self.lines.append(line)
+                self.news.notify_all()
+
+    def read_errors(self):
+        for raw in self.process.stderr:
+            with self.news:
+                self.errors += raw.decode("utf-8", "replace")
+                self.news.notify_all()
+
+    def join(self):
+        for reader in self.readers:
+            reader.join(END_S)
+
+    def output(self):
+        tail = [json.dumps(line) for line in self.lines[-50:]]
+        return "\n".join(tail) + "\n" + self.errors
+
+    def wait_line(self, wanted, since=0, timeout_s=60):
+        """The first line, from index `since`, whose message contains the text `wanted`, or
+        for which the function says yes."""
+        def is_it(line):
+            return wanted(line) if callable(wanted) else wanted in str(line.get("message", ""))
+
+        deadline = time.monotonic() + timeout_s
+        with self.news:
+            while True:
+                for line in self.lines[since:]:
+                    if is_it(line):
+                        return line
+                left = deadline - time.monotonic()
+                assert left > 0, f"no such line within {timeout_s} s:\n{self.output()}"
+                self.news.wait(left)
+
+    # -- as a client
+
+    def connect(self, timeout_s=30):
+        return wire.Connection(("127.0.0.1", self.port), timeout_s)
+
+    def request(self, method, target, headers=None, body=None):
+        """One request on a connection of its own."""
+        with self.connect() as conn:
+            return conn.request(method, target, {"Connection": "close", **(headers or {})}, body)
+
+    def get(self, target, headers=None):
+        return self.request("GET", target, headers)
+
+    def raw(self, data):
+        """Sends these bytes; everything that comes until the server closes."""
+        with self.connect() as conn:
+            conn.send(data)
+            return conn.rest()
+
+    # -- its processes and its database
+
+    def workers(self):
+        """The process ids of its children."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def query(self, sql, *parameters):
+        return database.query(self.url, sql, *parameters)
