@@ -1,0 +1,21 @@
+/*
+ * base/file.h - whole files, and their SHA-256.
+ */
+#ifndef SX_BASE_FILE_H
+#define SX_BASE_FILE_H
+
+#include <stddef.h>
+
+#define SX_SHA256_HEX 64
+
+/* The bytes of a regular file with a NUL behind; the caller frees.  SX_ERR_IO with errno,
+ * SX_ERR_BUSY above max_bytes. */
+int sx_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_len);
+
+/* Atomic: a temporary file beside it, synced, then renamed. */
+int sx_file_write(const char *path, const void *data, size_t len, unsigned mode);
+
+/* Lower-case hexadecimal and a NUL. */
+void sx_sha256_hex(const void *data, size_t len, char ret_hex[SX_SHA256_HEX + 1]);
+
+#endif /* SX_BASE_FILE_H */
