@@ -1,0 +1,45 @@
+/*
+ * http/field.h - the syntax of header fields (RFC 9110, section 5).
+ */
+#ifndef SX_HTTP_FIELD_H
+#define SX_HTTP_FIELD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+bool sx_field_is_tchar(char c);
+
+/* One or more tchar (section 5.6.2): field names, methods, list tokens. */
+bool sx_field_is_token(struct sx_slice s);
+
+/* No control byte but HTAB, no DEL; bytes above 127 are allowed.  Empty is a value. */
+bool sx_field_is_value(struct sx_slice s);
+
+/* The next element of a comma-separated list (section 5.6.1), trimmed; empty ones are skipped
+ * and a comma inside a quoted string separates nothing.  A quoted string that does not end
+ * reaches to the end of the list.  False when there is none left. */
+bool sx_field_list_next(struct sx_slice *rest, struct sx_slice *ret_item);
+
+/* Is the token an element, any case?  Parameters (";…") of elements are not looked at. */
+bool sx_field_list_has(struct sx_slice list, const char *token);
+
+/* The next parameter of "; name=value; name2=\"quoted\"" in *rest, which begins at a ';' or is
+ * blank.  The value comes raw: without its quotes but with its backslashes when is_quoted.
+ * 1 for a parameter, 0 at the end, SX_ERR_INVALID at anything else. */
+struct sx_param {
+    struct sx_slice name;
+    struct sx_slice value;
+    bool is_quoted;
+};
+int sx_field_param_next(struct sx_slice *rest, struct sx_param *ret_param);
+
+/* Content-Length: digits only, below 2^63 (RFC 9112, section 6.3); a list, a sign, white space
+ * inside or an empty text is SX_ERR_INVALID. */
+int sx_field_parse_length(struct sx_slice value, uint64_t *ret_length);
+
+/* A weight (section 12.4.2) in thousandths: "0.5" is 500.  SX_ERR_INVALID otherwise. */
+int sx_field_parse_weight(struct sx_slice value, int *ret_weight);
+
+#endif /* SX_HTTP_FIELD_H */

@@ -1,0 +1,86 @@
+#include "http/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+void sx_spool_init(struct sx_spool *s)
+{
+    /* A byte more for the NUL; the ceiling proper is the caller's memory_bytes. */
+    sx_buf_init(&s->memory, (size_t)UINT32_MAX + 1);
+    s->path = NULL;
+    s->fd = -1;
+    s->size = 0;
+}
+
+void sx_spool_finish(struct sx_spool *s)
+{
+    sx_buf_finish(&s->memory);
+    if (s->fd >= 0)
+        (void)close(s->fd);
+    s->fd = -1;
+    if (s->path != NULL)
+        (void)unlink(s->path);
+    s->path = NULL;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return SX_ERR_IO;
+        data += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Makes the file and moves what is in memory there. */
+static int move_to_file(struct sx_spool *s, struct sx_arena *a, const char *dir)
+{
+    char *path = sx_arena_printf(a, "%s/upload-XXXXXX", dir);
+    int err;
+
+    if (path == NULL)
+        return SX_ERR_NOMEM;
+    s->fd = mkostemp(path, O_CLOEXEC);
+    if (s->fd < 0)
+        return SX_ERR_IO;
+    s->path = path;
+    err = write_all(s->fd, s->memory.data, s->memory.len);
+    sx_buf_reset(&s->memory, 0);
+    return err;
+}
+
+int sx_spool_write(struct sx_spool *s, struct sx_arena *a, const char *dir, uint32_t memory_bytes,
+                   const char *data, size_t len)
+{
+    int err = 0;
+
+    if (s->path == NULL && (s->size > memory_bytes || len > memory_bytes - s->size))
+        err = move_to_file(s, a, dir);
+    if (err < 0)
+        return err;
+    s->size += len;
+    if (s->path != NULL)
+        return write_all(s->fd, data, len);
+    sx_buf_add(&s->memory, data, len);
+    return sx_buf_failed(&s->memory) ? SX_ERR_NOMEM : 0;
+}
+
+int sx_spool_end(struct sx_spool *s)
+{
+    int fd = s->fd;
+
+    if (s->path == NULL)
+        return sx_buf_text(&s->memory) == NULL ? SX_ERR_NOMEM : 0;
+    s->fd = -1;
+    return close(fd) < 0 && errno != EINTR ? SX_ERR_IO : 0;
+}
