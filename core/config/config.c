@@ -1,0 +1,105 @@
+/*
+ * config/config.c - loading, from a folder and the environment to a checked configuration.
+ *
+ * All steps run whatever the earlier ones found, so that one run tells all faults; only then is
+ * it decided whether there is a configuration.
+ */
+#include "config/config_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+#define DEFAULT_DIR "config"
+#define DEFAULT_ENV "development"
+
+static char *file_name(const char *dir, const char *name)
+{
+    size_t len = strlen(dir);
+    char *path;
+
+    while (len > 1 && dir[len - 1] == '/')
+        len--;
+    return asprintf(&path, "%.*s/%s.json", (int)len, dir, name) < 0 ? NULL : path;
+}
+
+static void pick_environment(struct config_loader *l, const char *env)
+{
+    struct config_where where = { .rank = CONFIG_RANK_ENVIRONMENT, .source = "command line" };
+
+    if (env == NULL) {
+        env = config_variable_full(l, "SX_ENV");
+        where.source = "environment SX_ENV";
+    }
+    if (env == NULL) {
+        env = DEFAULT_ENV;
+        where.source = "default";
+    }
+    l->env = strdup(env);
+    config_origin_set(l, &where, "env");
+}
+
+static void loader_init(struct config_loader *l, const struct sx_config_source *src)
+{
+    memset(l, 0, sizeof *l);
+    l->dir = src->dir != NULL ? src->dir : DEFAULT_DIR;
+    l->environ_ = src->environ_ != NULL ? src->environ_ : environ;
+    l->root = json_object();
+    l->origins = json_object();
+    l->base.rank = CONFIG_RANK_BASE;
+    l->overlay.rank = CONFIG_RANK_OVERLAY;
+    pick_environment(l, src->env);
+    l->base.name = file_name(l->dir, "base");
+    l->overlay.name = l->env != NULL ? file_name(l->dir, l->env) : NULL;
+    if (l->root == NULL || l->origins == NULL || l->base.name == NULL || l->overlay.name == NULL)
+        l->is_out_of_memory = true;
+}
+
+static void file_finish(struct config_file *file)
+{
+    json_decref(file->tree);
+    json_decref(file->lines);
+    free(file->name);
+}
+
+static void loader_finish(struct config_loader *l)
+{
+    config_faults_finish(l);
+    file_finish(&l->base);
+    file_finish(&l->overlay);
+    json_decref(l->root);
+    json_decref(l->origins);
+    free(l->env);
+}
+
+static void run_steps(struct config_loader *l)
+{
+    (void)config_file_read(l, &l->base); /* a failure is a fault, and told as such */
+    (void)config_overlay_read(l);
+    config_layer(l, &l->base);
+    config_layer(l, &l->overlay);
+    config_environment(l);
+    config_defaults(l);
+    config_rules(l);
+    if (json_object_set_new(l->root, "env", json_string(l->env)) != 0)
+        l->is_out_of_memory = true;
+}
+
+int sx_config_load(const struct sx_config_source *src, struct sx_report *rep,
+                   struct sx_config **ret_config)
+{
+    struct config_loader l;
+    int rc;
+
+    *ret_config = NULL;
+    loader_init(&l, src);
+    if (!l.is_out_of_memory)
+        run_steps(&l);
+    rc = l.is_out_of_memory ? SX_ERR_NOMEM : config_faults_move(&l, rep);
+    if (rc == 0)
+        rc = config_settings_create(json_incref(l.root), json_incref(l.origins), ret_config);
+    loader_finish(&l);
+    return rc;
+}

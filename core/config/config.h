@@ -1,0 +1,139 @@
+/*
+ * config/config.h - the configuration of one environment, checked, with the origin of every
+ * value.
+ *
+ * config/base.json holds every default; config/<env>.json is laid over it; ${NAME} and
+ * ${NAME:-fallback} inside text values take from the process environment; a few names of the
+ * environment (PORT, DATABASE_URL and those of the old deployment) win over the files.
+ * All faults are collected in a report, each with file, line, what was found and expected.
+ * Immutable after loading; any thread may read it.
+ */
+#ifndef SX_CONFIG_CONFIG_H
+#define SX_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "base/report.h"
+
+struct sx_config_text_list {
+    const char **v;
+    size_t n;
+};
+
+struct sx_config_server {
+    const char *address;                        /* "0.0.0.0", "[::]" or "unix:/path"       */
+    uint32_t port;                              /* 1-65535; the variable PORT wins         */
+    struct sx_config_text_list listen;          /* further "ADDRESS:PORT" or "unix:/path"  */
+    uint32_t workers;                           /* 0: one per CPU that the cgroup grants   */
+    uint32_t pool_threads;                      /* per worker, for blocking handlers       */
+    uint32_t pool_queue;                        /* blocking calls that may wait; then 503  */
+    struct sx_config_text_list trusted_proxies; /* "10.0.0.0/8", "::1", "unix"    */
+    uint32_t drain_ms;       /* 10000; 8000 where K_SERVICE is set                */
+    uint32_t drain_delay_ms; /* keep accepting so long after TERM                 */
+    uint32_t start_ms;       /* a worker must be ready within                     */
+    const char *state_dir;   /* private copies of plugins; made if absent         */
+    const char *plugin_dir;  /* where a plugin without a path is looked for       */
+};
+
+struct sx_config_http {
+    uint32_t request_line_bytes; /* 414 above */
+    uint32_t header_bytes;       /* 431 above */
+    uint32_t header_count;       /* 431 above */
+    uint32_t body_bytes;         /* 413 above, unless the route says otherwise */
+    uint32_t spool_bytes;        /* an uploaded part above it goes to a file    */
+    uint32_t upload_bytes;       /* all parts of one upload together            */
+    uint32_t response_bytes;     /* a buffered response                         */
+    uint32_t pipelined;          /* requests of one connection under way        */
+    uint32_t unread_bytes;       /* answers a client has not read: stop reading */
+    uint32_t connections;        /* per worker                                  */
+    uint32_t header_ms, body_ms, idle_ms, write_ms;
+    uint32_t request_ms; /* a handler's deadline, unless its route says */
+    bool gzip;
+    uint32_t gzip_bytes; /* smaller bodies are sent as they are         */
+    struct {
+        struct sx_config_text_list origins; /* empty: CORS is off; "*": any     */
+        struct sx_config_text_list methods, headers, expose;
+        bool credentials;
+        uint32_t max_age_s;
+    } cors;
+};
+
+struct sx_config_database {
+    const char *url;        /* "" : no database */
+    const char *direct_url; /* for LISTEN and migrations behind a pooler; "" : url */
+    const char *pooler;     /* "none" or "transaction" */
+    uint32_t pool_size;     /* connections per worker, shared and leased, 1-1000   */
+    uint32_t queue;         /* statements that may wait; then 503                  */
+    uint32_t statement_ms;  /* statement_timeout of a session                      */
+    uint32_t connect_ms;
+    bool roles; /* a role per plugin where the login may               */
+};
+
+struct sx_config_log {
+    const char *level;         /* debug, info, warning, error  */
+    const char *format;        /* auto, json, text             */
+    const char *access;        /* all, errors, off             */
+    uint32_t slow_ms;          /* a slower request is logged even with "errors" */
+    const char *trace_project; /* "" : none */
+};
+
+struct sx_config_plugin {
+    const char *name;
+    const char *path; /* as configured, or plugin_dir/NAME.so */
+    bool enabled;
+    const char *prefix;                /* mount: "" or "/faults"; never ends in '/' */
+    const char *host;                  /* mount: "" any */
+    struct sx_config_text_list grants; /* "db", "blocking", "stream", "all_routes" */
+    const char *sha256;                /* "" : not pinned */
+    json_t *options; /* borrowed; an object; checked later against the manifest  */
+    uint32_t max_body_bytes, timeout_ms; /* limits; 0: the server's or the route's   */
+};
+
+struct sx_config {
+    const char *env; /* "development" … */
+    struct sx_config_server server;
+    struct sx_config_http http;
+    struct sx_config_database database;
+    struct sx_config_log log;
+    const char *app_secret;           /* "" : none; the variable APP_SECRET wins; never printed */
+    struct sx_config_plugin *plugins; /* in the order of their names */
+    size_t n_plugins;
+
+    json_t *root;                   /* the effective configuration */
+    struct sx_config_private *priv; /* origins, owned memory */
+};
+
+struct sx_config_source {
+    const char *dir;       /* folder of base.json; NULL: "config" */
+    const char *env;       /* NULL: SX_ENV, or "development" */
+    char *const *environ_; /* NULL: the process's */
+};
+
+/* Faults go to the report; NULL in ret_config when there were any. */
+int sx_config_load(const struct sx_config_source *src, struct sx_report *rep,
+                   struct sx_config **ret_config);
+void sx_config_destroy(struct sx_config *cfg);
+
+/* A loaded configuration with its origins as one JSON text, and back: how the supervisor
+ * hands its workers exactly what it read.  The caller frees the text. */
+char *sx_config_dump(const struct sx_config *cfg);
+int sx_config_restore(const char *text, size_t len, struct sx_config **ret_config);
+
+/* "config/testing.json:12", "environment PORT", "default": of a dotted path such as
+ * "plugins.orders.options.depth", "server.listen[1]" or "plugins.orders" as a whole; "env" may
+ * also be from the "command line".  Never NULL. */
+const char *sx_config_origin(const struct sx_config *cfg, const char *path);
+
+/* Every key with its value and origin, one a line; passwords inside URLs and keys named
+ * secret, password or token are masked. */
+void sx_config_print(const struct sx_config *cfg, FILE *out);
+
+/* JSON Schema of the files, made from the same table that checks them. */
+char *sx_config_schema(void);
+
+#endif /* SX_CONFIG_CONFIG_H */

@@ -1,0 +1,300 @@
+/*
+ * config/key.c - the table of all keys.
+ *
+ * One line per key drives reading, checking, defaults, the printed effective configuration and
+ * config/schema.json.  To add a key: a member in config.h, a line here, its default in
+ * config/base.json, and `sim-exchange config --schema > config/schema.json`; a test compares.
+ */
+#include "config/config_private.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define AT(member)        offsetof(struct sx_config, member)
+#define OF_PLUGIN(member) offsetof(struct sx_config_plugin, member)
+
+static const char *const poolers[] = { "none", "transaction", NULL };
+static const char *const levels[] = { "debug", "info", "warning", "error", NULL };
+static const char *const formats[] = { "auto", "json", "text", NULL };
+static const char *const accesses[] = { "all", "errors", "off", NULL };
+static const char *const grants[] = { "db", "blocking", "stream", "all_routes", NULL };
+
+#define INT(path_, member, min_, max_, unit_, preset_, doc_)                               \
+    {                                                                                      \
+        .path = path_, .type = CONFIG_INT, .offset = AT(member), .min = min_, .max = max_, \
+        .unit = unit_, .preset = preset_, .doc = doc_                                      \
+    }
+#define BOOL(path_, member, preset_, doc_)                                                       \
+    {                                                                                            \
+        .path = path_, .type = CONFIG_BOOL, .offset = AT(member), .preset = preset_, .doc = doc_ \
+    }
+
+#define HOUR_MS 3600000
+#define MIB     (1024 * 1024)
+#define GIB     (1024 * 1024 * 1024)
+
+const struct config_key config_keys[] = {
+    { .path = "server.address",
+      .type = CONFIG_TEXT,
+      .offset = AT(server.address),
+      .preset = "\"0.0.0.0\"",
+      .format = &config_format_address,
+      .doc = "Where to listen: an IPv4 address, an IPv6 address in brackets, or unix:/path." },
+    INT("server.port", server.port, 1, 65535, NULL, "5009",
+        "The port; the environment variable PORT wins."),
+    { .path = "server.listen",
+      .type = CONFIG_LIST,
+      .offset = AT(server.listen),
+      .preset = "[]",
+      .format = &config_format_listen,
+      .doc = "Further addresses, each with its port: ADDRESS:PORT or unix:/path." },
+    INT("server.workers", server.workers, 0, 1024, NULL, "0",
+        "Worker processes; 0: one per CPU that the cgroup grants."),
+    INT("server.pool_threads", server.pool_threads, 1, 1024, NULL, "4",
+        "Threads per worker for blocking handlers."),
+    INT("server.pool_queue", server.pool_queue, 0, 1000000, NULL, "256",
+        "Blocking calls that may wait for a thread; 503 above."),
+    { .path = "server.trusted_proxies",
+      .type = CONFIG_LIST,
+      .offset = AT(server.trusted_proxies),
+      .preset = "[]",
+      .format = &config_format_peer,
+      .doc = "Peers whose X-Forwarded-* count: addresses, networks such as 10.0.0.0/8, or unix." },
+    INT("server.drain_ms", server.drain_ms, 0, HOUR_MS, "ms", "10000",
+        "How long requests may take to end after a stop or a reload; at most 8000 by default "
+        "where K_SERVICE is set (Cloud Run)."),
+    INT("server.drain_delay_ms", server.drain_delay_ms, 0, HOUR_MS, "ms", "0",
+        "How long to go on accepting after a stop was asked for."),
+    INT("server.start_ms", server.start_ms, 100, HOUR_MS, "ms", "10000",
+        "A worker must be ready within this time."),
+    { .path = "server.state_dir",
+      .type = CONFIG_TEXT,
+      .offset = AT(server.state_dir),
+      .preset = "\"\"",
+      .is_folder_relative = true,
+      .doc = "Folder for private copies of plugins, made if absent; empty: "
+             "${TMPDIR:-/tmp}/sim-exchange-UID." },
+    { .path = "server.plugin_dir",
+      .type = CONFIG_TEXT,
+      .offset = AT(server.plugin_dir),
+      .preset = "\"\"",
+      .is_folder_relative = true,
+      .doc = "Where a plugin without a path is looked for; empty: the folder plugins beside the "
+             "program." },
+
+    INT("http.request_line_bytes", http.request_line_bytes, 256, MIB, "bytes", "8192",
+        "Longest request line; 414 above."),
+    INT("http.header_bytes", http.header_bytes, 256, MIB, "bytes", "16384",
+        "All header lines of a request together; 431 above."),
+    INT("http.header_count", http.header_count, 1, 10000, NULL, "100",
+        "Header lines of a request; 431 above."),
+    INT("http.body_bytes", http.body_bytes, 0, GIB, "bytes", "1048576",
+        "Longest request body, unless the route says otherwise; 413 above."),
+    INT("http.spool_bytes", http.spool_bytes, 0, GIB, "bytes", "65536",
+        "An uploaded part above this goes to a file."),
+    INT("http.upload_bytes", http.upload_bytes, 0, GIB, "bytes", "33554432",
+        "All parts of one upload together; 413 above."),
+    INT("http.response_bytes", http.response_bytes, 1024, GIB, "bytes", "67108864",
+        "Longest response that is not a stream."),
+    INT("http.pipelined", http.pipelined, 1, 10000, NULL, "32",
+        "Requests of one connection under way."),
+    INT("http.unread_bytes", http.unread_bytes, 1024, GIB, "bytes", "262144",
+        "Answers that a client has not read; above, nothing more is read from it."),
+    INT("http.connections", http.connections, 1, 1000000, NULL, "20000",
+        "Connections per worker; 503 above."),
+    INT("http.header_ms", http.header_ms, 1, HOUR_MS, "ms", "10000",
+        "Time for the headers of a request; 408 after."),
+    INT("http.body_ms", http.body_ms, 1, HOUR_MS, "ms", "30000",
+        "Time for the body of a request; 408 after."),
+    INT("http.idle_ms", http.idle_ms, 1, HOUR_MS, "ms", "75000",
+        "How long a connection is kept between requests; behind a load balancer longer than its "
+        "own time."),
+    INT("http.write_ms", http.write_ms, 1, HOUR_MS, "ms", "30000",
+        "A client that reads nothing for so long is disconnected."),
+    INT("http.request_ms", http.request_ms, 1, HOUR_MS, "ms", "30000",
+        "A handler's deadline, unless its route says otherwise."),
+    BOOL("http.gzip", http.gzip, "true", "Compress text for clients that accept it."),
+    INT("http.gzip_bytes", http.gzip_bytes, 0, GIB, "bytes", "1024",
+        "Shorter bodies are sent as they are."),
+    { .path = "http.cors.origins",
+      .type = CONFIG_LIST,
+      .offset = AT(http.cors.origins),
+      .preset = "[]",
+      .format = &config_format_origin,
+      .doc = "Origins that may call from a browser; empty: CORS is off; \"*\": any." },
+    { .path = "http.cors.methods",
+      .type = CONFIG_LIST,
+      .offset = AT(http.cors.methods),
+      .preset = "[\"GET\", \"HEAD\", \"POST\", \"PUT\", \"PATCH\", \"DELETE\"]",
+      .format = &config_format_token,
+      .doc = "Methods such a call may use." },
+    { .path = "http.cors.headers",
+      .type = CONFIG_LIST,
+      .offset = AT(http.cors.headers),
+      .preset = "[\"Content-Type\", \"Authorization\"]",
+      .format = &config_format_token,
+      .doc = "Request headers such a call may set." },
+    { .path = "http.cors.expose",
+      .type = CONFIG_LIST,
+      .offset = AT(http.cors.expose),
+      .preset = "[]",
+      .format = &config_format_token,
+      .doc = "Response headers that a script may read." },
+    BOOL("http.cors.credentials", http.cors.credentials, "false",
+         "Allow cookies; not together with the origin \"*\"."),
+    INT("http.cors.max_age_s", http.cors.max_age_s, 0, 86400, "s", "600",
+        "How long a browser may remember the answer to a preflight request."),
+
+    { .path = "database.url",
+      .type = CONFIG_TEXT,
+      .offset = AT(database.url),
+      .preset = "\"${DATABASE_URL:-}\"",
+      .format = &config_format_database,
+      .doc = "A connection URL or key=value text of libpq; empty: no database.  The environment "
+             "variable DATABASE_URL wins." },
+    { .path = "database.direct_url",
+      .type = CONFIG_TEXT,
+      .offset = AT(database.direct_url),
+      .preset = "\"\"",
+      .format = &config_format_database,
+      .doc = "Past a pooler, for LISTEN and migrations; empty: the same as url." },
+    { .path = "database.pooler",
+      .type = CONFIG_TEXT,
+      .offset = AT(database.pooler),
+      .preset = "\"none\"",
+      .choices = poolers,
+      .doc = "transaction: a pooler in transaction mode stands before the database." },
+    INT("database.pool_size", database.pool_size, 1, 1000, NULL, "4",
+        "Connections per worker, shared and leased together."),
+    INT("database.queue", database.queue, 0, 1000000, NULL, "1024",
+        "Statements that may wait; 503 above."),
+    INT("database.statement_ms", database.statement_ms, 1, HOUR_MS, "ms", "10000",
+        "Longest statement, unless the route has another deadline."),
+    INT("database.connect_ms", database.connect_ms, 100, HOUR_MS, "ms", "5000",
+        "Time for making a connection."),
+    BOOL("database.roles", database.roles, "true",
+         "A role per plugin where the login may create or use it."),
+
+    { .path = "log.level",
+      .type = CONFIG_TEXT,
+      .offset = AT(log.level),
+      .preset = "\"info\"",
+      .choices = levels,
+      .doc = "Lines below it are not written." },
+    { .path = "log.format",
+      .type = CONFIG_TEXT,
+      .offset = AT(log.format),
+      .preset = "\"auto\"",
+      .choices = formats,
+      .doc = "auto: text on a terminal, else JSON." },
+    { .path = "log.access",
+      .type = CONFIG_TEXT,
+      .offset = AT(log.access),
+      .preset = "\"errors\"",
+      .choices = accesses,
+      .doc = "Which requests get a line." },
+    INT("log.slow_ms", log.slow_ms, 0, HOUR_MS, "ms", "1000",
+        "A request that takes longer gets a line even with errors."),
+    { .path = "log.trace_project",
+      .type = CONFIG_TEXT,
+      .offset = AT(log.trace_project),
+      .preset = "\"\"",
+      .format = &config_format_project,
+      .doc = "Google Cloud project for links to traces; empty: none." },
+
+    { .path = "app_secret",
+      .type = CONFIG_TEXT,
+      .offset = AT(app_secret),
+      .preset = "\"\"",
+      .is_secret = true,
+      .doc = "The application's secret; the environment variable APP_SECRET wins." },
+    { 0 },
+};
+
+const struct config_key config_plugin_keys[] = {
+    { .path = "enabled",
+      .type = CONFIG_BOOL,
+      .offset = OF_PLUGIN(enabled),
+      .preset = "true",
+      .doc = "Whether it is loaded." },
+    { .path = "path",
+      .type = CONFIG_TEXT,
+      .offset = OF_PLUGIN(path),
+      .preset = "\"\"",
+      .is_folder_relative = true,
+      .doc = "The file; empty: NAME.so in server.plugin_dir." },
+    { .path = "mount.prefix",
+      .type = CONFIG_TEXT,
+      .offset = OF_PLUGIN(prefix),
+      .preset = "\"\"",
+      .format = &config_format_prefix,
+      .doc = "Put before the paths of its routes." },
+    { .path = "mount.host",
+      .type = CONFIG_TEXT,
+      .offset = OF_PLUGIN(host),
+      .preset = "\"\"",
+      .format = &config_format_host,
+      .doc = "Only requests for this host; empty: any." },
+    { .path = "grants",
+      .type = CONFIG_LIST,
+      .offset = OF_PLUGIN(grants),
+      .preset = "[]",
+      .choices = grants,
+      .doc = "What it may do, of what its manifest asks for." },
+    { .path = "options",
+      .type = CONFIG_OBJECT,
+      .offset = OF_PLUGIN(options),
+      .preset = "{}",
+      .doc = "Its own options, as its manifest describes them." },
+    { .path = "limits.body_bytes",
+      .type = CONFIG_INT,
+      .offset = OF_PLUGIN(max_body_bytes),
+      .max = GIB,
+      .unit = "bytes",
+      .preset = "0",
+      .doc = "Longest request body for its routes; 0: as the route or the server says." },
+    { .path = "limits.timeout_ms",
+      .type = CONFIG_INT,
+      .offset = OF_PLUGIN(timeout_ms),
+      .max = HOUR_MS,
+      .unit = "ms",
+      .preset = "0",
+      .doc = "Deadline of its handlers; 0: as the route or the server says." },
+    { .path = "sha256",
+      .type = CONFIG_TEXT,
+      .offset = OF_PLUGIN(sha256),
+      .preset = "\"\"",
+      .format = &config_format_sha256,
+      .doc = "The file must have this digest; empty: any." },
+    { 0 },
+};
+
+const struct config_key *config_key_find(const struct config_key *table, const char *path)
+{
+    for (; table->path != NULL; table++) {
+        if (strcmp(table->path, path) == 0)
+            return table;
+    }
+    return NULL;
+}
+
+bool config_key_is_group(const struct config_key *table, const char *path)
+{
+    size_t len = strlen(path);
+
+    for (; table->path != NULL; table++) {
+        if (strncmp(table->path, path, len) == 0 && table->path[len] == '.')
+            return true;
+    }
+    return false;
+}
+
+const struct config_key *config_key_of_path(const char *path)
+{
+    const char *rest;
+
+    if (strncmp(path, "plugins.", strlen("plugins.")) != 0)
+        return config_key_find(config_keys, path);
+    rest = strchr(path + strlen("plugins."), '.');
+    return rest != NULL ? config_key_find(config_plugin_keys, rest + 1) : NULL;
+}
