@@ -1,0 +1,388 @@
+/*
+ * db/conn.c - one connection from away to ready and back.
+ *
+ * Its state changes in sx_db_conn_become() only.  libpq may close a socket and open another
+ * one of the same number inside PQconnectPoll, so the poll handle is made anew around it, and
+ * closed before anybody else could get the number.
+ */
+#include "db/db_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+enum { MAX_PARAMS = 10, MIN_BACKOFF_MS = 100, MAX_BACKOFF_MS = 5000 };
+
+struct sx_db_watch {
+    uv_poll_t poll;
+    struct sx_db_conn *conn; /* NULL once it is closing */
+    struct sx_db_pool *pool;
+    int events;
+};
+
+static void connect_further(struct sx_db_conn *conn);
+
+/* Which states may follow which: bits. */
+static const unsigned followers[] = {
+    [CONN_AWAY] = 1u << CONN_RESOLVING | 1u << CONN_CLOSED,
+    [CONN_RESOLVING] = 1u << CONN_CONNECTING | 1u << CONN_AWAY | 1u << CONN_CLOSED,
+    [CONN_CONNECTING] = 1u << CONN_SETTING_UP | 1u << CONN_LENT | 1u << CONN_AWAY | 1u << CONN_CLOSED,
+    [CONN_SETTING_UP] = 1u << CONN_READY | 1u << CONN_AWAY | 1u << CONN_CLOSED,
+    [CONN_READY] = 1u << CONN_LENT | 1u << CONN_AWAY | 1u << CONN_CLOSED,
+    [CONN_LENT] = 1u << CONN_SETTING_UP | 1u << CONN_AWAY | 1u << CONN_CLOSED,
+    [CONN_CLOSED] = 0,
+};
+
+void sx_db_conn_become(struct sx_db_conn *conn, enum sx_db_conn_state state)
+{
+    sx_check((followers[conn->state] & 1u << state) != 0);
+    conn->state = state;
+    conn->since_ms = uv_now(conn->pool->set.loop);
+}
+
+void sx_db_conn_init(struct sx_db_conn *conn, struct sx_db_pool *pool, enum sx_db_conn_kind kind)
+{
+    conn->pool = pool;
+    conn->kind = kind;
+    conn->wake_fd = -1;
+    sx_list_init(&conn->jobs);
+    sx_list_init(&conn->lend_link);
+    sx_db_cache_init(&conn->cache);
+}
+
+void sx_db_conn_finish(struct sx_db_conn *conn)
+{
+    free(conn->steps);
+    free(conn->known_owners);
+    if (conn->wake_fd >= 0)
+        (void)close(conn->wake_fd);
+}
+
+/* --- the poll handle -------------------------------------------------------------- */
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    struct sx_db_watch *w = SX_MEMBER_OF(handle, struct sx_db_watch, poll);
+    struct sx_db_pool *pool = w->pool;
+
+    free(w);
+    sx_db_pool_release(pool);
+}
+
+void sx_db_conn_unwatch(struct sx_db_conn *conn)
+{
+    struct sx_db_watch *w = conn->watch;
+
+    if (w == NULL)
+        return;
+    conn->watch = NULL;
+    w->conn = NULL;
+    uv_close((uv_handle_t *)&w->poll, on_watch_closed);
+}
+
+static void on_io(uv_poll_t *poll, int status, int events)
+{
+    struct sx_db_watch *w = SX_MEMBER_OF(poll, struct sx_db_watch, poll);
+    struct sx_db_conn *conn = w->conn;
+    struct sx_db_pool *pool = w->pool;
+
+    if (conn == NULL)
+        return;
+    if (conn->state == CONN_CONNECTING) {
+        connect_further(conn);
+    } else {
+        if (status < 0 || (events & UV_READABLE) != 0)
+            sx_db_conn_read(conn);
+        if ((events & UV_WRITABLE) != 0 && conn->watch == w)
+            sx_db_conn_flush(conn);
+    }
+    sx_db_pool_finish_jobs(pool);
+}
+
+static int watch(struct sx_db_conn *conn, int events)
+{
+    struct sx_db_watch *w = conn->watch;
+    int err;
+
+    if (w == NULL) {
+        w = calloc(1, sizeof *w);
+        if (w == NULL)
+            return SX_ERR_NOMEM;
+        err = uv_poll_init(conn->pool->set.loop, &w->poll, PQsocket(conn->pg));
+        if (err < 0) {
+            free(w);
+            return SX_ERR_IO;
+        }
+        w->conn = conn;
+        w->pool = conn->pool;
+        w->pool->n_handles++;
+        conn->watch = w;
+    }
+    if (w->events == events)
+        return 0;
+    w->events = events;
+    return uv_poll_start(&w->poll, events, on_io) < 0 ? SX_ERR_IO : 0;
+}
+
+/* --- away ------------------------------------------------------------------------- */
+
+static uint32_t backoff_ms(const struct sx_db_conn *conn)
+{
+    uint32_t shift = conn->n_failures < 8 ? conn->n_failures : 8;
+    uint32_t ms = (uint32_t)MIN_BACKOFF_MS << (shift > 0 ? shift - 1 : 0);
+
+    ms = ms < MAX_BACKOFF_MS ? ms : MAX_BACKOFF_MS;
+    return ms / 2 + sx_db_pool_random(conn->pool, ms);
+}
+
+static void clear_pipeline(struct sx_db_conn *conn)
+{
+    PQclear(conn->prefix_error);
+    PQclear(conn->sync_error);
+    conn->prefix_error = conn->sync_error = NULL;
+    conn->first_step = conn->n_steps = 0;
+    conn->has_result = conn->is_broken = conn->needs_flush = false;
+    conn->is_switching = conn->must_replace = false;
+    conn->owner = NULL;
+    conn->n_known = 0;
+    sx_db_cache_clear(&conn->cache, &conn->pool->texts);
+}
+
+static void drop_pg(struct sx_db_conn *conn)
+{
+    sx_db_lookup_abandon(conn->lookup);
+    conn->lookup = NULL;
+    sx_db_conn_unwatch(conn);
+    PQfinish(conn->pg);
+    conn->pg = NULL;
+    conn->is_up = false;
+    clear_pipeline(conn);
+}
+
+/* The first line of a message of libpq, without its end. */
+static void first_line(char *to, size_t size, const char *message)
+{
+    (void)snprintf(to, size, "%.*s", (int)strcspn(message, "\n"), message);
+}
+
+void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
+{
+    struct sx_db_pool *pool = conn->pool;
+    bool was_up = conn->is_up;
+    char text[160];
+
+    if (conn->state == CONN_AWAY || conn->state == CONN_CLOSED)
+        return;
+    first_line(text, sizeof text, why[0] != '\0' ? why : "the server is gone");
+    conn->n_failures = was_up ? 0 : conn->n_failures + 1;
+    drop_pg(conn);
+    sx_db_conn_become(conn, CONN_AWAY);
+    conn->retry_ms = conn->n_failures == 0 ? 0 : uv_now(pool->set.loop) + backoff_ms(conn);
+    sx_db_conn_abandon_jobs(conn);
+    sx_db_pool_log(pool, SX_LOG_WARNING, "database: %s: %s",
+                   was_up ? "connection lost" : "cannot connect", text);
+    sx_db_pool_check_ready(pool, text);
+    sx_db_pool_wake(pool);
+}
+
+/* --- connecting ------------------------------------------------------------------- */
+
+void sx_db_conn_start(struct sx_db_conn *conn)
+{
+    struct sx_db_pool *pool = conn->pool;
+
+    sx_db_conn_become(conn, CONN_RESOLVING);
+    sx_db_pool_wake(pool);
+    sx_db_conn_resolve(conn, conn->kind == KIND_LISTENER ? &pool->direct : &pool->address);
+}
+
+static void ignore_notice(void *arg, const PGresult *res)
+{
+    (void)arg;
+    (void)res;
+}
+
+/* Hosts as the three lists of libpq, beginning with another one after each timeout. */
+static int list_hosts(const struct sx_db_conn *conn, const struct sx_db_host *hosts, size_t n,
+                      char *lists[3])
+{
+    FILE *out;
+    size_t len;
+
+    for (int which = 0; which < 3; which++) {
+        out = open_memstream(&lists[which], &len);
+        if (out == NULL)
+            return SX_ERR_NOMEM;
+        for (size_t i = 0; i < n; i++) {
+            const struct sx_db_host *h = &hosts[(i + conn->n_timeouts) % n];
+
+            (void)fprintf(out, "%s%s", i > 0 ? "," : "",
+                          which == 0 ? h->name : which == 1 ? h->addr : h->port);
+        }
+        if (fclose(out) != 0)
+            return SX_ERR_NOMEM;
+    }
+    return 0;
+}
+
+static PGconn *start_pg(const struct sx_db_conn *conn, char *lists[3], bool has_hosts)
+{
+    static const char *const host_keys[] = { "host", "hostaddr", "port" };
+    const struct sx_db_pool *pool = conn->pool;
+    const char *keys[MAX_PARAMS], *values[MAX_PARAMS];
+    int n = 0;
+
+    keys[n] = "dbname";
+    values[n++] = conn->kind == KIND_LISTENER ? pool->direct.url : pool->address.url;
+    for (int i = 0; i < 3 && has_hosts; i++) {
+        if (lists[i][strspn(lists[i], ",")] == '\0')
+            continue; /* nothing said: libpq's default */
+        keys[n] = host_keys[i];
+        values[n++] = lists[i];
+    }
+    keys[n] = "client_encoding";
+    values[n++] = "UTF8";
+    keys[n] = "fallback_application_name";
+    values[n++] = pool->set.application_name;
+    keys[n] = values[n] = NULL;
+    return PQconnectStartParams(keys, values, 1);
+}
+
+void sx_db_conn_resolved(struct sx_db_conn *conn, const struct sx_db_host *hosts, size_t n,
+                         const char *why)
+{
+    char *lists[3] = { NULL, NULL, NULL };
+
+    if (why == NULL && list_hosts(conn, hosts, n, lists) == 0)
+        conn->pg = start_pg(conn, lists, n > 0);
+    for (int i = 0; i < 3; i++)
+        free(lists[i]);
+    if (conn->pg == NULL || PQstatus(conn->pg) == CONNECTION_BAD) {
+        sx_db_conn_lose(conn, why != NULL ? why
+                                          : conn->pg != NULL ? PQerrorMessage(conn->pg) : "out of memory");
+        return;
+    }
+    PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
+    sx_db_conn_become(conn, CONN_CONNECTING);
+    if (watch(conn, UV_WRITABLE) < 0)
+        sx_db_conn_lose(conn, "the socket cannot be watched");
+}
+
+static void connected(struct sx_db_conn *conn)
+{
+    struct sx_db_pool *pool = conn->pool;
+
+    conn->n_timeouts = 0;
+    if (PQsetnonblocking(conn->pg, 1) != 0) {
+        sx_db_conn_lose(conn, PQerrorMessage(conn->pg));
+        return;
+    }
+    if (conn->was_up)
+        pool->n_reconnects++;
+    if (conn->kind == KIND_LEASABLE) {
+        conn->n_failures = 0;
+        conn->is_up = conn->was_up = true;
+        sx_db_lend_offer(conn);
+    } else {
+        sx_db_conn_set_up(conn);
+    }
+}
+
+static void connect_further(struct sx_db_conn *conn)
+{
+    PostgresPollingStatusType status;
+
+    sx_db_conn_unwatch(conn);
+    status = PQconnectPoll(conn->pg);
+    if (status == PGRES_POLLING_FAILED)
+        sx_db_conn_lose(conn, PQerrorMessage(conn->pg));
+    else if (status == PGRES_POLLING_OK)
+        connected(conn);
+    else if (watch(conn, status == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE) < 0)
+        sx_db_conn_lose(conn, "the socket cannot be watched");
+}
+
+/* --- ready ------------------------------------------------------------------------ */
+
+void sx_db_conn_set_up(struct sx_db_conn *conn)
+{
+    sx_db_conn_become(conn, CONN_SETTING_UP);
+    if (PQenterPipelineMode(conn->pg) != 1 || watch(conn, UV_READABLE) < 0) {
+        sx_db_conn_lose(conn, PQerrorMessage(conn->pg));
+        return;
+    }
+    sx_db_send_setup(conn);
+    sx_db_send_listen(conn);
+    sx_db_conn_flush(conn);
+}
+
+void sx_db_conn_settled(struct sx_db_conn *conn)
+{
+    struct sx_db_pool *pool = conn->pool;
+    bool is_again = conn->was_up && !conn->is_up;
+
+    sx_db_conn_become(conn, CONN_READY);
+    conn->n_failures = 0;
+    conn->is_up = conn->was_up = true;
+    if (is_again && conn == sx_db_listening_conn(pool))
+        sx_db_tell_reconnected(pool);
+    sx_db_pool_check_ready(pool, NULL);
+}
+
+void sx_db_conn_flush(struct sx_db_conn *conn)
+{
+    int left;
+
+    conn->needs_flush = false;
+    if (conn->pg == NULL || conn->watch == NULL)
+        return;
+    left = conn->is_broken ? -1 : PQflush(conn->pg);
+    if (left >= 0 && watch(conn, left == 1 ? UV_READABLE | UV_WRITABLE : UV_READABLE) == 0)
+        return;
+    sx_db_conn_lose(conn, PQerrorMessage(conn->pg));
+}
+
+void sx_db_conn_close(struct sx_db_conn *conn)
+{
+    if (conn->state == CONN_CLOSED)
+        return;
+    drop_pg(conn);
+    sx_db_conn_become(conn, CONN_CLOSED);
+    sx_db_conn_abandon_jobs(conn);
+}
+
+bool sx_db_conn_is_needed(const struct sx_db_conn *conn)
+{
+    return conn->kind != KIND_LISTENER || !sx_list_is_empty(&conn->pool->channels);
+}
+
+/* The head of the pipeline is silent for longer than the server itself would allow. */
+static bool is_stuck(const struct sx_db_conn *conn, uint64_t now_ms)
+{
+    const struct sx_db_job *head;
+
+    if (sx_list_is_empty(&conn->jobs))
+        return false;
+    head = SX_MEMBER_OF(conn->jobs.next, struct sx_db_job, link);
+    return head->timeout_ms > 0 &&
+           now_ms > conn->head_ms + (uint64_t)head->timeout_ms * head->n_stmts + STUCK_GRACE_MS;
+}
+
+void sx_db_conn_tick(struct sx_db_conn *conn, uint64_t now_ms)
+{
+    bool is_connecting = conn->state == CONN_RESOLVING || conn->state == CONN_CONNECTING ||
+                         conn->state == CONN_SETTING_UP;
+
+    if (conn->state == CONN_AWAY && sx_db_conn_is_needed(conn) && now_ms >= conn->retry_ms) {
+        sx_db_conn_start(conn);
+    } else if (is_connecting && now_ms >= conn->since_ms + conn->pool->set.connect_ms) {
+        conn->n_timeouts += conn->state == CONN_CONNECTING;
+        sx_db_conn_lose(conn, "the server did not answer in time");
+    } else if (conn->state == CONN_READY && is_stuck(conn, now_ms)) {
+        sx_db_conn_lose(conn, "the server fell silent");
+    }
+}
