@@ -5,6 +5,7 @@
 #include "config_test_folder.h"
 
 #include "base/file.h"
+#include "config/config_private.h"
 
 #define VARIABLES(...) ((char *const[]){ __VA_ARGS__, NULL })
 #define SHIPPED        SX_SOURCE_DIR "/config"
@@ -116,11 +117,11 @@ static void each_key_is_printed_with_its_value_and_origin(void **state)
 static void secrets_and_passwords_are_not_printed(void **state)
 {
     static const char testing[] =
-        "{\"database\": {\"url\": \"postgresql://me:hu/sh@h/d?sslpassword=hush&x=1\",\n"
+        "{\"database\": {\"url\": \"postgresql://me:hu/s@sh@h/d?sslpassword=hush&x=1\",\n"
         "\"direct_url\": \"host=h password = 'hu\\\\'sh hush' user=me\"},\n"
         "\"plugins\": {\"a\": {\"options\": {\"secret\": \"hush\", \"client_secret\": [\"hush\"],\n"
         "\"token\": 4711, \"password\": {\"x\": \"hush\"}, \"empty_token\": \"\",\n"
-        "\"urls\": [\"amqp://me:hush@h/v\", \"http://h:80/a@b\"],\n"
+        "\"urls\": [\"amqp://me:hu@sh@h/v\", \"http://h:80/a@b\"],\n"
         "\"nested\": [{\"password\": \"hush\"}]}}}}";
     struct sx_config *cfg = folder_load_well(NULL, testing, VARIABLES("APP_SECRET=hush"));
     char *text = printed(cfg);
@@ -145,6 +146,19 @@ static void secrets_and_passwords_are_not_printed(void **state)
                 "config/testing.json:6");
     free(text);
     sx_config_destroy(cfg);
+}
+
+static void a_connection_text_is_quoted_where_a_value_would_break_it(void **state)
+{
+    struct sx_buf b;
+
+    (void)state;
+    sx_buf_init(&b, 1024);
+    config_conninfo_add(&b, "host", "/run");
+    config_conninfo_add(&b, "user", "");
+    config_conninfo_add(&b, "password", "a\tb'c\\");
+    assert_string_equal(sx_buf_text(&b), "host=/run user='' password='a\tb\\'c\\\\'");
+    sx_buf_finish(&b);
 }
 
 /* ------------------------------------------------------------------ what is shipped */
@@ -258,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_damaged_dump_is_refused),
         cmocka_unit_test(each_key_is_printed_with_its_value_and_origin),
         cmocka_unit_test(secrets_and_passwords_are_not_printed),
+        cmocka_unit_test(a_connection_text_is_quoted_where_a_value_would_break_it),
         cmocka_unit_test(the_shipped_environments_load_and_production_has_no_probe),
         cmocka_unit_test(the_shipped_base_writes_out_every_default),
         cmocka_unit_test(the_shipped_schema_is_made_from_the_table),
