@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "http/field.h"
 
-#define STEP_BYTES 16384u
-#define GZIP_LEVEL 5       /* about the size of 6 for two thirds of its time */
+#define STEP_BYTES  16384u
+#define GZIP_LEVEL  5         /* about the size of 6 for two thirds of its time */
 #define GZIP_WINDOW (15 + 16) /* 32 kB, and a gzip header instead of zlib's */
 #define GZIP_MEMORY 8
 
@@ -62,10 +62,21 @@ bool sx_encoding_accepts_gzip(struct sx_slice accept_encoding)
 bool sx_encoding_is_compressible(struct sx_slice content_type)
 {
     static const char *const types[] = {
-        "application/json", "application/javascript", "application/xml", "application/wasm",
-        "application/manifest+json", "application/problem+json", "application/xhtml+xml",
-        "application/rss+xml", "application/atom+xml", "application/x-ndjson", "image/svg+xml",
-        "application/ld+json", "application/vnd.api+json", "image/x-icon", NULL,
+        "application/json",
+        "application/javascript",
+        "application/xml",
+        "application/wasm",
+        "application/manifest+json",
+        "application/problem+json",
+        "application/xhtml+xml",
+        "application/rss+xml",
+        "application/atom+xml",
+        "application/x-ndjson",
+        "image/svg+xml",
+        "application/ld+json",
+        "application/vnd.api+json",
+        "image/x-icon",
+        NULL,
     };
     struct sx_slice type = sx_slice_trim(sx_slice_cut(&content_type, ';'));
 

@@ -16,7 +16,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 /* A pipe or a device must not hold up the open. */
-#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW)
+#define OPEN_FLAGS      (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW)
 #define DIRECTORY_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 
 /* --- The path --------------------------------------------------------------- */

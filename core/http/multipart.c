@@ -36,12 +36,12 @@ struct sx_multipart {
     struct node *done; /* the last finished one */
     uint32_t n_parts;
     uint64_t upload_bytes;
-    uint64_t memory_bytes;    /* of finished parts that stayed in memory       */
-    struct sx_buf line;       /* a part's header line as far as it came        */
-    uint32_t header_bytes;    /* of the current part, its finished lines       */
-    uint32_t delimiter_len;   /* of "\r\n--" and the boundary                  */
-    uint32_t matched;         /* of it, at the end of what came                */
-    uint32_t assumed;         /* of that, not in the data: see begin_search    */
+    uint64_t memory_bytes;  /* of finished parts that stayed in memory       */
+    struct sx_buf line;     /* a part's header line as far as it came        */
+    uint32_t header_bytes;  /* of the current part, its finished lines       */
+    uint32_t delimiter_len; /* of "\r\n--" and the boundary                  */
+    uint32_t matched;       /* of it, at the end of what came                */
+    uint32_t assumed;       /* of that, not in the data: see begin_search    */
     char delimiter[4 + MAX_BOUNDARY];
 };
 
@@ -164,11 +164,9 @@ static int end_part(struct sx_multipart *mp)
         return err;
     n->part.size = n->spool.size;
     n->part.path = n->spool.path;
-    n->part.data = sx_slice_of("");
-    if (n->spool.path == NULL) {
-        n->part.data = sx_slice_make(n->spool.memory.data, n->spool.memory.len);
+    n->part.data = sx_slice_make(sx_buf_text(&n->spool.memory), n->spool.memory.len);
+    if (n->spool.path == NULL)
         mp->memory_bytes += n->spool.size;
-    }
     if (mp->done != NULL)
         mp->done->part.next = &n->part;
     mp->done = n;
@@ -359,11 +357,8 @@ static int take_tail(struct sx_multipart *mp, char c)
         else if (!sx_slice_is_blank_char(c))
             return SX_ERR_INVALID;
         return 0;
-    case AT_LINE_FEED:
-        return c == '\n' ? begin_part(mp) : SX_ERR_INVALID;
-    default:
-        mp->state = IN_EPILOGUE;
-        return c == '-' ? 0 : SX_ERR_INVALID;
+    case AT_LINE_FEED: return c == '\n' ? begin_part(mp) : SX_ERR_INVALID;
+    default: mp->state = IN_EPILOGUE; return c == '-' ? 0 : SX_ERR_INVALID;
     }
 }
 
@@ -376,14 +371,9 @@ static int take_some(struct sx_multipart *mp, const char *data, size_t len, size
     case IN_PREAMBLE:
     case IN_DATA:
         return mp->matched > 0 ? resume_match(mp, data, len, used) : search(mp, data, len, used);
-    case IN_HEADER:
-        return take_header(mp, data, len, used);
-    case IN_EPILOGUE:
-        *used = len;
-        return take_content(mp, data, len);
-    default:
-        *used = 1;
-        return take_tail(mp, *data);
+    case IN_HEADER: return take_header(mp, data, len, used);
+    case IN_EPILOGUE: *used = len; return take_content(mp, data, len);
+    default: *used = 1; return take_tail(mp, *data);
     }
 }
 

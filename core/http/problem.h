@@ -16,8 +16,8 @@ struct sx_problem {
     const char *request_id; /* NULL: left out                                    */
 };
 
-/* Appends {"type":"about:blank","title":…,"status":…,"code":…,"detail":…,"request_id":…}; the
- * title is the reason phrase.  A failure shows in the buffer. */
+/* Appends {"type":"about:blank","title":…,"status":…,"code":…,"detail":…,"request_id":…};
+ * the title is the reason phrase.  A failure shows in the buffer. */
 void sx_problem_write(struct sx_buf *to, const struct sx_problem *problem);
 
 #endif /* SX_HTTP_PROBLEM_H */

@@ -79,8 +79,8 @@ int sx_spool_end(struct sx_spool *s)
 {
     int fd = s->fd;
 
-    if (s->path == NULL)
-        return sx_buf_text(&s->memory) == NULL ? SX_ERR_NOMEM : 0;
     s->fd = -1;
+    if (fd < 0)
+        return 0;
     return close(fd) < 0 && errno != EINTR ? SX_ERR_IO : 0;
 }

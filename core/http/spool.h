@@ -30,7 +30,7 @@ void sx_spool_finish(struct sx_spool *s);
 int sx_spool_write(struct sx_spool *s, struct sx_arena *a, const char *dir, uint32_t memory_bytes,
                    const char *data, size_t len);
 
-/* Nothing more comes: closes the file, or NUL-terminates the memory.  SX_ERR_IO, SX_ERR_NOMEM. */
+/* Nothing more comes: closes the file.  SX_ERR_IO with errno. */
 int sx_spool_end(struct sx_spool *s);
 
 #endif /* SX_HTTP_SPOOL_H */

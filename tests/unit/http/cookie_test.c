@@ -73,7 +73,8 @@ static void the_number_of_cookies_has_a_ceiling(void **state)
 
     assert_int_equal(sx_cookies_parse(*state, sx_slice_of("a=1; bad; b=2"), 2, &pairs), 0);
     assert_int_equal(pairs.n, 2);
-    assert_int_equal(sx_cookies_parse(*state, sx_slice_of("a=1; b=2; c=3"), 2, &pairs), SX_ERR_BUSY);
+    assert_int_equal(sx_cookies_parse(*state, sx_slice_of("a=1; b=2; c=3"), 2, &pairs),
+                     SX_ERR_BUSY);
 }
 
 static void cookies_are_written(void **state)
@@ -99,9 +100,9 @@ static void cookies_are_written(void **state)
     sx_buf_init(&to, 4096);
     for (size_t i = 0; i < N(cases); i++) {
         struct sx_cookie c = {
-            sx_slice_of(cases[i].name), sx_slice_of(cases[i].value), sx_slice_of(cases[i].path),
-            sx_slice_of(cases[i].domain), cases[i].max_age_s, cases[i].same_site,
-            cases[i].is_secure, cases[i].is_http_only,
+            sx_slice_of(cases[i].name),   sx_slice_of(cases[i].value), sx_slice_of(cases[i].path),
+            sx_slice_of(cases[i].domain), cases[i].max_age_s,          cases[i].same_site,
+            cases[i].is_secure,           cases[i].is_http_only,
         };
 
         sx_buf_reset(&to, 4096);
@@ -117,17 +118,17 @@ static void malformed_cookies_are_refused_and_nothing_written(void **state)
         const char *name, *value, *path, *domain;
         bool is_secure;
     } cases[] = {
-        { "", "1", NULL, NULL, true }, { "a b", "1", NULL, NULL, true },
-        { "a=", "1", NULL, NULL, true }, { "a\r\nX", "1", NULL, NULL, true },
-        { "a", "x y", NULL, NULL, true }, { "a", "x;y", NULL, NULL, true },
-        { "a", "x,y", NULL, NULL, true }, { "a", "\"x\"", NULL, NULL, true },
-        { "a", "x\\y", NULL, NULL, true }, { "a", "x\r\ny", NULL, NULL, true },
-        { "a", "\xc3\xa4", NULL, NULL, true }, { "a", "1", "", NULL, true },
-        { "a", "1", "x", NULL, true }, { "a", "1", "/a;b", NULL, true },
-        { "a", "1", "/a\nb", NULL, true }, { "a", "1", NULL, "", true },
-        { "a", "1", NULL, "a b", true }, { "a", "1", NULL, "a;b", true },
+        { "", "1", NULL, NULL, true },           { "a b", "1", NULL, NULL, true },
+        { "a=", "1", NULL, NULL, true },         { "a\r\nX", "1", NULL, NULL, true },
+        { "a", "x y", NULL, NULL, true },        { "a", "x;y", NULL, NULL, true },
+        { "a", "x,y", NULL, NULL, true },        { "a", "\"x\"", NULL, NULL, true },
+        { "a", "x\\y", NULL, NULL, true },       { "a", "x\r\ny", NULL, NULL, true },
+        { "a", "\xc3\xa4", NULL, NULL, true },   { "a", "1", "", NULL, true },
+        { "a", "1", "x", NULL, true },           { "a", "1", "/a;b", NULL, true },
+        { "a", "1", "/a\nb", NULL, true },       { "a", "1", NULL, "", true },
+        { "a", "1", NULL, "a b", true },         { "a", "1", NULL, "a;b", true },
         { "__Secure-a", "1", "/", NULL, false }, { "__Host-a", "1", "/x", NULL, true },
-        { "__host-a", "1", "/", NULL, false }, { "__Host-a", "1", "/", "a.b", true },
+        { "__host-a", "1", "/", NULL, false },   { "__Host-a", "1", "/", "a.b", true },
     };
     struct sx_buf to;
 
@@ -135,8 +136,14 @@ static void malformed_cookies_are_refused_and_nothing_written(void **state)
     sx_buf_init(&to, 4096);
     for (size_t i = 0; i < N(cases); i++) {
         struct sx_cookie c = {
-            sx_slice_of(cases[i].name), sx_slice_of(cases[i].value), sx_slice_of(cases[i].path),
-            sx_slice_of(cases[i].domain), -1, SX_SAME_SITE_LAX, cases[i].is_secure, false,
+            sx_slice_of(cases[i].name),
+            sx_slice_of(cases[i].value),
+            sx_slice_of(cases[i].path),
+            sx_slice_of(cases[i].domain),
+            -1,
+            SX_SAME_SITE_LAX,
+            cases[i].is_secure,
+            false,
         };
 
         assert_int_equal(sx_cookie_write(&to, &c), SX_ERR_INVALID);

@@ -22,11 +22,17 @@ static const char *headers[] = { "Content-Type", "X-Token" };
 static const char *expose[] = { "X-Total", "Link" };
 
 static const struct sx_cors strict = {
-    .origins = { two_origins, 2 }, .methods = { methods, 2 }, .headers = { headers, 2 },
-    .expose = { expose, 2 }, .credentials = true, .max_age_s = 600,
+    .origins = { two_origins, 2 },
+    .methods = { methods, 2 },
+    .headers = { headers, 2 },
+    .expose = { expose, 2 },
+    .credentials = true,
+    .max_age_s = 600,
 };
 static const struct sx_cors open_to_all = {
-    .origins = { any_origin, 1 }, .methods = { methods, 2 }, .headers = { any_origin, 1 },
+    .origins = { any_origin, 1 },
+    .methods = { methods, 2 },
+    .headers = { any_origin, 1 },
     .credentials = true,
 };
 static const struct sx_cors mixed = { .origins = { any_and_one, 2 }, .credentials = true };
@@ -91,26 +97,28 @@ static void plain_requests_are_told_who_may_read(void **state)
 
 static void preflights_are_answered_by_method_and_headers(void **state)
 {
-    static const char allowed[] =
-        VARY_PREFLIGHT "Access-Control-Allow-Origin: https://a.example\r\n"
-                       "Access-Control-Allow-Credentials: true\r\n"
-                       "Access-Control-Allow-Methods: GET, PUT\r\n"
-                       "Access-Control-Allow-Headers: Content-Type, X-Token\r\n"
-                       "Access-Control-Max-Age: 600\r\n";
+    static const char allowed[] = VARY_PREFLIGHT
+        "Access-Control-Allow-Origin: https://a.example\r\n"
+        "Access-Control-Allow-Credentials: true\r\n"
+        "Access-Control-Allow-Methods: GET, PUT\r\n"
+        "Access-Control-Allow-Headers: Content-Type, X-Token\r\n"
+        "Access-Control-Max-Age: 600\r\n";
     static const struct request cases[] = {
         { "listed", &strict, "https://a.example", "PUT", NULL, true, true, allowed },
         { "simple", &strict, "https://a.example", "POST", NULL, true, true, allowed },
-        { "headers", &strict, "https://a.example", "PUT", "x-token,content-type", true, true, allowed },
+        { "headers", &strict, "https://a.example", "PUT", "x-token,content-type", true, true,
+          allowed },
         { "method", &strict, "https://a.example", "DELETE", NULL, true, false, VARY_PREFLIGHT },
         { "case", &strict, "https://a.example", "put", NULL, true, false, VARY_PREFLIGHT },
-        { "header", &strict, "https://a.example", "PUT", "x-token, x-other", true, false, VARY_PREFLIGHT },
+        { "header", &strict, "https://a.example", "PUT", "x-token, x-other", true, false,
+          VARY_PREFLIGHT },
         { "origin", &strict, "https://evil.example", "PUT", NULL, true, false, VARY_PREFLIGHT },
         { "any header", &open_to_all, "https://b.example", "PUT", "authorization, x-y", true, true,
           VARY_PREFLIGHT "Access-Control-Allow-Origin: *\r\n"
                          "Access-Control-Allow-Methods: GET, PUT\r\n"
                          "Access-Control-Allow-Headers: authorization, x-y\r\n" },
-        { "no header name", &open_to_all, "https://b.example", "PUT", "x\r\nSet-Cookie: a=1", true, false,
-          VARY_PREFLIGHT },
+        { "no header name", &open_to_all, "https://b.example", "PUT", "x\r\nSet-Cookie: a=1", true,
+          false, VARY_PREFLIGHT },
     };
 
     (void)state;

@@ -65,7 +65,9 @@ static void pairs_are_decoded(void **state)
 
 static void bad_escapes_are_refused(void **state)
 {
-    static const char *const bad[] = { "a=%", "a=%4", "a=%zz", "%=1", "a=1&b=%0g", "a=%00", "%00=1" };
+    static const char *const bad[] = {
+        "a=%", "a=%4", "a=%zz", "%=1", "a=1&b=%0g", "a=%00", "%00=1"
+    };
     struct sx_pairs pairs;
 
     for (size_t i = 0; i < N(bad); i++)

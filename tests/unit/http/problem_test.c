@@ -24,8 +24,9 @@ static void all_members_are_written_in_order(void **state)
     const struct sx_problem problem = { 404, "not_found", "no route", "abc" };
 
     (void)state;
-    assert_problem(&problem, "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,"
-                             "\"code\":\"not_found\",\"detail\":\"no route\",\"request_id\":\"abc\"}");
+    assert_problem(&problem,
+                   "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,"
+                   "\"code\":\"not_found\",\"detail\":\"no route\",\"request_id\":\"abc\"}");
 }
 
 static void absent_members_are_left_out(void **state)
@@ -33,7 +34,8 @@ static void absent_members_are_left_out(void **state)
     const struct sx_problem problem = { .status = 500 };
 
     (void)state;
-    assert_problem(&problem, "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}");
+    assert_problem(&problem,
+                   "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}");
 }
 
 static void detail_is_escaped(void **state)

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#define N(a) (sizeof(a) / sizeof *(a))
+#define N(a)  (sizeof(a) / sizeof *(a))
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
-#define SPAN "00f067aa0ba902b7"
+#define SPAN  "00f067aa0ba902b7"
 
 static void ids_are_unique_and_short(void **state)
 {
@@ -39,8 +39,8 @@ static void the_counter_is_written_in_base_32(void **state)
         uint64_t count;
         const char *tail;
     } cases[] = {
-        { 0, "0" }, { 31, "z" }, { 32, "10" }, { 1023, "zz" }, { 1024, "100" },
-        { UINT64_MAX, "fzzzzzzzzzzzz" },
+        { 0, "0" },     { 31, "z" },     { 32, "10" },
+        { 1023, "zz" }, { 1024, "100" }, { UINT64_MAX, "fzzzzzzzzzzzz" },
     };
     struct sx_request_ids ids;
     struct sx_request_id id;
@@ -90,12 +90,9 @@ static void well_formed_traceparents_are_taken(void **state)
         const char *field;
         bool is_sampled;
     } cases[] = {
-        { "00-" TRACE "-" SPAN "-01", true },
-        { "00-" TRACE "-" SPAN "-00", false },
-        { "00-" TRACE "-" SPAN "-ff", true },
-        { "00-" TRACE "-" SPAN "-02", false },
-        { "01-" TRACE "-" SPAN "-01", true },
-        { "cc-" TRACE "-" SPAN "-01-what-comes", true },
+        { "00-" TRACE "-" SPAN "-01", true },  { "00-" TRACE "-" SPAN "-00", false },
+        { "00-" TRACE "-" SPAN "-ff", true },  { "00-" TRACE "-" SPAN "-02", false },
+        { "01-" TRACE "-" SPAN "-01", true },  { "cc-" TRACE "-" SPAN "-01-what-comes", true },
         { "fe-" TRACE "-" SPAN "-01-", true },
     };
 
@@ -113,12 +110,24 @@ static void well_formed_traceparents_are_taken(void **state)
 static void malformed_traceparents_are_ignored(void **state)
 {
     static const char *const bad[] = {
-        "", "00", "ff-" TRACE "-" SPAN "-01", "00-" TRACE "-" SPAN "-1", "00-" TRACE "-" SPAN "-01-",
-        "00-" TRACE "-" SPAN "-01-x", "00-" TRACE "-" SPAN "-0x", "0x-" TRACE "-" SPAN "-01",
-        "FE-" TRACE "-" SPAN "-01", "00-4BF92F3577B34DA6A3CE929D0E0E4736-" SPAN "-01",
-        "00-00000000000000000000000000000000-" SPAN "-01", "00-" TRACE "-0000000000000000-01",
-        "00_" TRACE "-" SPAN "-01", "00-" TRACE "_" SPAN "-01", "00-" TRACE "-" SPAN "_01",
-        "01-" TRACE "-" SPAN "-01x", "00-" TRACE "-00f067aa0ba902bg-01", " 00-" TRACE "-" SPAN "-01",
+        "",
+        "00",
+        "ff-" TRACE "-" SPAN "-01",
+        "00-" TRACE "-" SPAN "-1",
+        "00-" TRACE "-" SPAN "-01-",
+        "00-" TRACE "-" SPAN "-01-x",
+        "00-" TRACE "-" SPAN "-0x",
+        "0x-" TRACE "-" SPAN "-01",
+        "FE-" TRACE "-" SPAN "-01",
+        "00-4BF92F3577B34DA6A3CE929D0E0E4736-" SPAN "-01",
+        "00-00000000000000000000000000000000-" SPAN "-01",
+        "00-" TRACE "-0000000000000000-01",
+        "00_" TRACE "-" SPAN "-01",
+        "00-" TRACE "_" SPAN "-01",
+        "00-" TRACE "-" SPAN "_01",
+        "01-" TRACE "-" SPAN "-01x",
+        "00-" TRACE "-00f067aa0ba902bg-01",
+        " 00-" TRACE "-" SPAN "-01",
         "00-" TRACE "-" SPAN "-0A",
     };
 
@@ -149,7 +158,8 @@ static void the_cloud_context_comes_second(void **state)
     for (size_t i = 0; i < N(cases); i++) {
         struct sx_trace t;
 
-        assert_true(sx_trace_parse(sx_slice_of(cases[i].traceparent), sx_slice_of(cases[i].field), &t));
+        assert_true(
+            sx_trace_parse(sx_slice_of(cases[i].traceparent), sx_slice_of(cases[i].field), &t));
         assert_string_equal(t.trace_id, TRACE);
         assert_string_equal(t.span_id, cases[i].span);
         assert_int_equal(t.is_sampled, cases[i].is_sampled);
@@ -159,9 +169,18 @@ static void the_cloud_context_comes_second(void **state)
 static void malformed_cloud_contexts_are_ignored(void **state)
 {
     static const char *const bad[] = {
-        TRACE, TRACE "/", TRACE "/x;o=1", TRACE "/-1;o=1", TRACE "/18446744073709551616",
-        TRACE "/1;", TRACE "/1;o=", TRACE "/1;p=1", TRACE "/1;o=x", "x" TRACE "/1;o=1",
-        "00000000000000000000000000000000/1;o=1", TRACE ";o=1",
+        TRACE,
+        TRACE "/",
+        TRACE "/x;o=1",
+        TRACE "/-1;o=1",
+        TRACE "/18446744073709551616",
+        TRACE "/1;",
+        TRACE "/1;o=",
+        TRACE "/1;p=1",
+        TRACE "/1;o=x",
+        "x" TRACE "/1;o=1",
+        "00000000000000000000000000000000/1;o=1",
+        TRACE ";o=1",
     };
 
     (void)state;
