@@ -20,13 +20,13 @@
 #ifdef HAS_ASAN
 #include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)(at), (void)(size))
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
-#define ALIGNMENT _Alignof(max_align_t)
+#define ALIGNMENT         _Alignof(max_align_t)
 #define FIRST_BLOCK_BYTES 4096u
-#define MOST_BLOCK_BYTES 65536u
+#define MOST_BLOCK_BYTES  65536u
 
 struct sx_arena_block {
     struct sx_arena_block *next;

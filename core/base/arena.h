@@ -12,11 +12,11 @@
 struct sx_arena_block;
 
 struct sx_arena {
-    char *at;                     /* next free byte of the current block  */
+    char *at; /* next free byte of the current block  */
     char *end;
     struct sx_arena_block *first; /* kept over a reset                    */
     struct sx_arena_block *last;
-    size_t used_bytes;            /* of all blocks, counted against max   */
+    size_t used_bytes; /* of all blocks, counted against max   */
     size_t max_bytes;
 };
 
@@ -30,6 +30,7 @@ void *sx_arena_alloc(struct sx_arena *a, size_t size);
 void *sx_arena_zalloc(struct sx_arena *a, size_t size);
 /* A NUL-terminated copy of len bytes. */
 char *sx_arena_text(struct sx_arena *a, const char *data, size_t len);
-char *sx_arena_printf(struct sx_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *sx_arena_printf(struct sx_arena *a, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif /* SX_BASE_ARENA_H */

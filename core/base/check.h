@@ -10,16 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define sx_check(cond)                                                         \
-    do {                                                                       \
-        if (__builtin_expect(!(cond), 0)) {                                    \
+#define sx_check(cond)                                                                  \
+    do {                                                                                \
+        if (__builtin_expect(!(cond), 0)) {                                             \
             (void)fprintf(stderr, "%s:%d: cannot be: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                           \
-        }                                                                      \
+            abort();                                                                    \
+        }                                                                               \
     } while (0)
 
-#define SX_LIKELY(x) __builtin_expect(!!(x), 1)
-#define SX_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define SX_MEMBER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define SX_LIKELY(x)                    __builtin_expect(!!(x), 1)
+#define SX_UNLIKELY(x)                  __builtin_expect(!!(x), 0)
+#define SX_MEMBER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #endif /* SX_BASE_CHECK_H */

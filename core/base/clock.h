@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define SX_HTTP_DATE_LEN 29
-#define SX_RFC3339_LEN 27
+#define SX_RFC3339_LEN   27
 
 uint64_t sx_clock_mono_ns(void); /* CLOCK_MONOTONIC */
 int64_t sx_clock_wall_ns(void);  /* CLOCK_REALTIME, since 1970 */

@@ -27,14 +27,14 @@
 #include "base/log_line.h"
 #include "base/text.h"
 
-#define RING_BYTES (1024u * 1024u)
+#define RING_BYTES       (1024u * 1024u)
 #define LEAST_HALF_BYTES (2u * LOG_LINE_BYTES)
-#define GATHER_NS (5u * 1000 * 1000)
-#define CLOSE_NS (200ull * 1000 * 1000)
-#define JOIN_SLACK_NS (300ull * 1000 * 1000)
-#define POLL_MS 20
-#define PIECE_BYTES 65536u
-#define MAX_NAME_BYTES 1024u
+#define GATHER_NS        (5u * 1000 * 1000)
+#define CLOSE_NS         (200ull * 1000 * 1000)
+#define JOIN_SLACK_NS    (300ull * 1000 * 1000)
+#define POLL_MS          20
+#define PIECE_BYTES      65536u
+#define MAX_NAME_BYTES   1024u
 
 enum writer_state { WRITER_ASLEEP, WRITER_GATHERING, WRITER_WRITING };
 

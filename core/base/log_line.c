@@ -14,19 +14,19 @@
 #include "base/log_put.h"
 
 #define MAX_MESSAGE 8192u
-#define MAX_VALUE 1024u
-#define MAX_KEY 64u
-#define MAX_URL 4096u
-#define MAX_SHORT 256u
-#define MAX_TOKEN 64u /* method, protocol, ids of traces */
-#define FIELD_ROOM (MAX_VALUE + MAX_KEY + 128u)
+#define MAX_VALUE   1024u
+#define MAX_KEY     64u
+#define MAX_URL     4096u
+#define MAX_SHORT   256u
+#define MAX_TOKEN   64u /* method, protocol, ids of traces */
+#define FIELD_ROOM  (MAX_VALUE + MAX_KEY + 128u)
 
 static const char *const severity_names[] = { "DEBUG", "INFO", "WARNING", "ERROR" };
 
 static const char *name_severity(int severity)
 {
     return severity_names[severity < SX_LOG_DEBUG || severity > SX_LOG_ERROR ? SX_LOG_ERROR
-                                                                              : severity];
+                                                                             : severity];
 }
 
 static void put_time(struct log_line *to)
@@ -192,7 +192,7 @@ static void put_member(struct log_line *to, const char *key, size_t key_len, con
     log_put_json(to, text, max);
 }
 
-#define PUT_MEMBER(to, key, text, max)                                                             \
+#define PUT_MEMBER(to, key, text, max) \
     put_member((to), ",\"" key "\":", sizeof(",\"" key "\":") - 1, (text), (max))
 
 /* Milliseconds with three decimals. */

@@ -24,9 +24,9 @@ struct log_line {
 /* How lines look; made once, then read only. */
 struct log_style {
     bool is_json;
-    const char *process;   /* JSON: a member with its comma; text: the name */
+    const char *process; /* JSON: a member with its comma; text: the name */
     size_t process_len;
-    const char *trace;     /* JSON: a member up to the trace's id; NULL without a project */
+    const char *trace; /* JSON: a member up to the trace's id; NULL without a project */
     size_t trace_len;
 };
 

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-#define ELLIPSIS "\xE2\x80\xA6"
+#define ELLIPSIS    "\xE2\x80\xA6"
 #define REPLACEMENT "\xEF\xBF\xBD"
 
 void log_put_uint(struct log_line *to, uint64_t value)

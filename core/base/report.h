@@ -21,7 +21,8 @@ struct sx_report {
 void sx_report_init(struct sx_report *rep);
 void sx_report_finish(struct sx_report *rep);
 
-void sx_report_add(struct sx_report *rep, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sx_report_add(struct sx_report *rep, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* One fault a line (hints on lines of their own) to a stream. */
 void sx_report_print(const struct sx_report *rep, FILE *out);

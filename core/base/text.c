@@ -204,7 +204,7 @@ size_t sx_utf8_length(const char *data, size_t len)
 }
 
 #define EACH_BYTE(x) (0x0101010101010101u * (x))
-#define HIGH_BITS EACH_BYTE(0x80u)
+#define HIGH_BITS    EACH_BYTE(0x80u)
 
 /* Eight bytes at once: is any of them not ASCII? */
 static bool has_high_bit(const char *data)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define SX_WHEEL_TICK_MS 64u
-#define SX_WHEEL_SLOTS 512u
+#define SX_WHEEL_SLOTS   512u
 
 struct sx_timeout {
     struct sx_list link;

@@ -27,8 +27,8 @@ static uint64_t load_short(const char *data, size_t len)
     uint32_t low, high;
 
     if (len < 4)
-        return (uint64_t)(unsigned char)data[0] << 16 | (uint64_t)(unsigned char)data[len / 2] << 8 |
-               (unsigned char)data[len - 1];
+        return (uint64_t)(unsigned char)data[0] << 16 |
+               (uint64_t)(unsigned char)data[len / 2] << 8 | (unsigned char)data[len - 1];
     memcpy(&low, data, sizeof(low));
     memcpy(&high, data + len - 4, sizeof(high));
     return (uint64_t)high << 32 | low;
@@ -106,8 +106,7 @@ static bool take_back(struct sx_slice *s, struct sx_slice text)
     for (size_t i = text.len; i > 0; i--) {
         size_t n;
 
-        if (left.len == 0 ||
-            last_byte(left.data, left.len, &n) != (unsigned char)text.data[i - 1])
+        if (left.len == 0 || last_byte(left.data, left.len, &n) != (unsigned char)text.data[i - 1])
             return false;
         left.len -= n;
     }
@@ -236,7 +235,8 @@ static enum sx_route_result settle(const struct walk *w, const struct route_node
     }
     ret->target = m->target;
     for (uint32_t i = 0; i < w->n_values; i++)
-        ret->params[i] = (struct sx_route_param){ m->names[i], w->values[i].data, w->values[i].len };
+        ret->params[i] = (struct sx_route_param){ m->names[i], w->values[i].data,
+                                                  w->values[i].len };
     ret->n_params = w->n_values;
     return SX_ROUTE_FOUND;
 }

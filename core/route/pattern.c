@@ -57,9 +57,7 @@ static const char *read_name(struct route_segment *s, struct sx_slice inside, bo
                "letter or '_'";
     if (is_rest && (!is_last || s->before.len + s->after.len > 0))
         return "'{name...}' must be the whole last segment";
-    s->kind = is_rest                                ? ROUTE_REST
-              : s->before.len + s->after.len > 0 ? ROUTE_AFFIX
-                                                     : ROUTE_PARAM;
+    s->kind = is_rest ? ROUTE_REST : s->before.len + s->after.len > 0 ? ROUTE_AFFIX : ROUTE_PARAM;
     return NULL;
 }
 

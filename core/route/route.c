@@ -14,8 +14,8 @@
 #include "route/route_private.h"
 
 #define ROUTER_MAX_BYTES (64u * 1024 * 1024)
-#define MAX_METHOD_LEN 32u
-#define MAX_HOST_LEN 255u
+#define MAX_METHOD_LEN   32u
+#define MAX_HOST_LEN     255u
 
 int sx_router_create(struct sx_router **ret_router)
 {

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SX_ROUTE_MAX_PARAMS 16
+#define SX_ROUTE_MAX_PARAMS  16
 #define SX_ROUTE_MAX_METHODS 16
 
 struct sx_router;
@@ -30,8 +30,8 @@ struct sx_route_param {
 enum sx_route_result { SX_ROUTE_FOUND, SX_ROUTE_NO_PATH, SX_ROUTE_NO_METHOD };
 
 struct sx_route_match {
-    void *target;       /* as given to sx_router_add */
-    const char *allow;  /* "GET, HEAD, OPTIONS": of all methods at this path; owned by the
+    void *target;      /* as given to sx_router_add */
+    const char *allow; /* "GET, HEAD, OPTIONS": of all methods at this path; owned by the
                          * router; also set with SX_ROUTE_NO_METHOD */
     uint32_t n_params;
     struct sx_route_param params[SX_ROUTE_MAX_PARAMS];
@@ -54,8 +54,7 @@ int sx_router_freeze(struct sx_router *r);
 /* method as received; HEAD finds GET where no HEAD is declared.  A literal path without
  * escapes is one hash look-up. */
 enum sx_route_result sx_router_match(const struct sx_router *r, const char *host, size_t host_len,
-                                     const char *method, size_t method_len,
-                                     const char *path, size_t path_len,
-                                     struct sx_route_match *ret);
+                                     const char *method, size_t method_len, const char *path,
+                                     size_t path_len, struct sx_route_match *ret);
 
 #endif /* SX_ROUTE_ROUTE_H */

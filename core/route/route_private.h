@@ -15,7 +15,7 @@
 #include "route/route.h"
 
 #define ROUTE_MAX_SEGMENTS 64u
-#define ROUTE_MAX_TEXT 255u /* bytes of the literal text of a segment */
+#define ROUTE_MAX_TEXT     255u /* bytes of the literal text of a segment */
 
 /* In the order of their precedence. */
 enum route_kind { ROUTE_LITERAL, ROUTE_AFFIX, ROUTE_PARAM, ROUTE_REST };
