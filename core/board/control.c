@@ -1,0 +1,156 @@
+/*
+ * board/control.c - messages between supervisor and worker.
+ *
+ * Sending uses nothing but memcpy and send, because a worker says "leaving" from the signal
+ * handler that contains a fault.
+ */
+#include "board/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+static const struct word {
+    const char *text;
+    size_t len;
+} words[] = {
+    [SX_CONTROL_READY] = { "ready", 5 },     [SX_CONTROL_FAILED] = { "failed", 6 },
+    [SX_CONTROL_DRAINED] = { "drained", 7 }, [SX_CONTROL_LEAVING] = { "leaving", 7 },
+    [SX_CONTROL_SERVE] = { "serve", 5 },     [SX_CONTROL_DRAIN] = { "drain", 5 },
+    [SX_CONTROL_STOP] = { "stop", 4 },       [SX_CONTROL_REOPEN] = { "reopen", 6 },
+};
+#define N_WORDS (sizeof words / sizeof words[0])
+#define MAX_PACKET (8 + SX_CONTROL_MAX_TEXT)
+
+int sx_control_open(int ret_fds[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds) == 0
+               ? 0
+               : SX_ERR_IO;
+}
+
+static int send_packet(int fd, const void *data, size_t len)
+{
+    ssize_t n;
+
+    do {
+        n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return 0;
+    if (errno == EAGAIN || errno == ENOBUFS)
+        return SX_ERR_BUSY;
+    return errno == EPIPE || errno == ECONNRESET ? SX_ERR_CLOSED : SX_ERR_IO;
+}
+
+int sx_control_send(int fd, enum sx_control_kind kind, const char *text)
+{
+    char packet[MAX_PACKET];
+    size_t len = words[kind].len;
+    size_t n = text == NULL ? 0 : strnlen(text, SX_CONTROL_MAX_TEXT);
+
+    memcpy(packet, words[kind].text, len);
+    if (n > 0) {
+        packet[len++] = ' ';
+        memcpy(packet + len, text, n);
+        len += n;
+    }
+    return send_packet(fd, packet, len);
+}
+
+int sx_control_send_drain(int fd, uint32_t delay_ms, uint32_t grace_ms)
+{
+    char numbers[48];
+    size_t len = sx_format_uint(numbers, delay_ms);
+
+    numbers[len++] = ' ';
+    len += sx_format_uint(numbers + len, grace_ms);
+    numbers[len] = '\0';
+    return sx_control_send(fd, SX_CONTROL_DRAIN, numbers);
+}
+
+static int parse_u32(const char *data, size_t len, uint32_t *ret_value)
+{
+    uint64_t value;
+
+    if (sx_parse_uint(data, len, &value) != 0 || value > UINT32_MAX)
+        return SX_ERR_INVALID;
+    *ret_value = (uint32_t)value;
+    return 0;
+}
+
+static int parse_drain(struct sx_control_message *m)
+{
+    const char *space = strchr(m->text, ' ');
+
+    if (space == NULL)
+        return SX_ERR_INVALID;
+    if (parse_u32(m->text, (size_t)(space - m->text), &m->delay_ms) != 0)
+        return SX_ERR_INVALID;
+    return parse_u32(space + 1, strlen(space + 1), &m->grace_ms);
+}
+
+static int parse_message(const char *data, size_t len, struct sx_control_message *m)
+{
+    const char *space = memchr(data, ' ', len);
+    size_t n_word = space == NULL ? len : (size_t)(space - data);
+    size_t n_text = space == NULL ? 0 : len - n_word - 1;
+    size_t i = 0;
+
+    while (i < N_WORDS && (words[i].len != n_word || memcmp(words[i].text, data, n_word) != 0))
+        i++;
+    if (i == N_WORDS || n_text > SX_CONTROL_MAX_TEXT || memchr(data, '\0', len) != NULL)
+        return SX_ERR_INVALID;
+
+    m->kind = (int)i;
+    m->delay_ms = 0;
+    m->grace_ms = 0;
+    if (n_text > 0)
+        memcpy(m->text, space + 1, n_text);
+    m->text[n_text] = '\0';
+    return i == SX_CONTROL_DRAIN ? parse_drain(m) : 0;
+}
+
+int sx_control_receive(int fd, struct sx_control_message *ret_message)
+{
+    char packet[MAX_PACKET + 1];
+    ssize_t n;
+
+    do {
+        n = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return SX_ERR_BUSY;
+    if (n <= 0)
+        return SX_ERR_CLOSED; /* end of file, or reset by a peer that died with unread data */
+    return parse_message(packet, (size_t)n, ret_message);
+}
+
+static bool is_same_file(int a, int b)
+{
+    struct stat sa;
+    struct stat sb;
+
+    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
+int sx_control_reopen_output(const char *path)
+{
+    bool has_errors = is_same_file(STDOUT_FILENO, STDERR_FILENO);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    int rc = 0;
+
+    if (fd < 0)
+        return SX_ERR_IO;
+    if (dup2(fd, STDOUT_FILENO) < 0 || (has_errors && dup2(fd, STDERR_FILENO) < 0))
+        rc = SX_ERR_IO;
+    (void)close(fd);
+    return rc;
+}

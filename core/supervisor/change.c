@@ -1,0 +1,236 @@
+/*
+ * supervisor/change.c - how a generation takes over: whole, or not at all (I2).
+ *
+ *     check (not the first one)  ->  start all workers  ->  all ready: take over, drain the old
+ *                    \                        \
+ *                     `------- any failure ----`----->  the old one goes on, and why is told
+ *
+ * Workers of the next generation wait for "serve", so giving it up loses no request.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "supervisor/supervisor_private.h"
+
+static void log_faults(const struct sx_supervisor *sup, const struct sx_report *rep)
+{
+    for (size_t i = 0; i < rep->n_faults; i++)
+        sx_log_line(sup->log, SX_LOG_ERROR, NULL, "%s", rep->faults[i]);
+}
+
+static void fail_first(struct sx_supervisor *sup, int exit_code)
+{
+    sx_log_line(sup->log, SX_LOG_ERROR, NULL, "the start has failed");
+    sup->has_failed = true;
+    sup->exit_code = exit_code;
+}
+
+/* Its children are killed: none of them serves. */
+static void discard(struct sx_supervisor *sup)
+{
+    struct sx_generation *gen = sup->next;
+
+    sup->next = NULL;
+    gen->state = SX_GENERATION_LEAVING;
+    for (struct sx_list *at = sup->children.next; at != &sup->children; at = at->next) {
+        struct sx_child *child = SX_MEMBER_OF(at, struct sx_child, link);
+
+        if (child->gen == gen)
+            sx_child_kill(child, NULL);
+    }
+}
+
+static void log_unchanged(const struct sx_supervisor *sup, uint32_t number, const char *why)
+{
+    sx_log_line(sup->log, SX_LOG_ERROR, NULL,
+                "the reload has failed, generation %u goes on serving: generation %u: %s",
+                sup->current->number, number, why);
+}
+
+/* What is wrong has come to light; the first generation tells it on standard error. */
+static void fail(struct sx_supervisor *sup, const char *why, int exit_code)
+{
+    uint32_t number = sup->next->number;
+
+    discard(sup);
+    if (sup->current != NULL) {
+        log_unchanged(sup, number, why);
+        return;
+    }
+    (void)fprintf(stderr, "%s\n", why);
+    fail_first(sup, exit_code);
+}
+
+static void fail_to_fork(struct sx_supervisor *sup, int rc)
+{
+    char why[256];
+
+    (void)snprintf(why, sizeof why, "a worker cannot be started: %s",
+                   rc == SX_ERR_BUSY ? "the board has no free slot" : strerror(errno));
+    fail(sup, why, SX_EXIT_FAILURE);
+}
+
+static void start_workers(struct sx_supervisor *sup)
+{
+    int rc = sx_generation_start(sup, sup->next);
+
+    if (rc != 0)
+        fail_to_fork(sup, rc);
+}
+
+int sx_change_start_first(struct sx_supervisor *sup)
+{
+    struct sx_report rep;
+    int rc;
+
+    sx_report_init(&rep);
+    rc = sx_listeners_adopt(&sup->listeners, &rep);
+    if (rc == 0)
+        rc = sx_generation_create(sup, sup->set->config, &rep, &sup->next);
+    else
+        sx_config_destroy(sup->set->config);
+    if (rc == 0) {
+        start_workers(sup);
+    } else {
+        if (rep.n_faults == 0)
+            sx_report_add(&rep, "the server cannot start: no memory");
+        sx_report_print(&rep, stderr);
+        fail_first(sup, rc == SX_ERR_INVALID ? SX_EXIT_CONFIG : SX_EXIT_FAILURE);
+    }
+    sx_report_finish(&rep);
+    return rc;
+}
+
+static int prepare_next(struct sx_supervisor *sup, struct sx_report *rep)
+{
+    struct sx_config *config;
+    int rc = sup->set->reload_config(sup->set->arg, rep, &config);
+
+    if (rc != 0)
+        return rc;
+    return sx_generation_create(sup, config, rep, &sup->next);
+}
+
+static void start_checker(struct sx_supervisor *sup)
+{
+    struct sx_child *checker;
+    int rc = sx_child_start(sup, sup->next, SX_CHILD_CHECKER, 0, &checker);
+
+    if (rc != 0)
+        fail_to_fork(sup, rc);
+}
+
+bool sx_change_is_possible(const struct sx_supervisor *sup)
+{
+    uint32_t n_leaving = 0;
+
+    for (struct sx_list *at = sup->generations.next; at != &sup->generations; at = at->next)
+        n_leaving += SX_MEMBER_OF(at, struct sx_generation, link)->state == SX_GENERATION_LEAVING;
+    return sup->phase == SX_PHASE_SERVING && sup->current != NULL && sup->next == NULL &&
+           n_leaving <= 1; /* so that the board always has slots for a whole generation */
+}
+
+void sx_change_reload(struct sx_supervisor *sup)
+{
+    struct sx_report rep;
+    int rc;
+
+    sx_check(sx_change_is_possible(sup));
+    if (sup->set->reload_config == NULL) {
+        sx_log_line(sup->log, SX_LOG_WARNING, NULL, "this server cannot reload");
+        return;
+    }
+    sx_log_line(sup->log, SX_LOG_INFO, NULL, "reloading");
+    sx_report_init(&rep);
+    rc = prepare_next(sup, &rep);
+    if (rc == 0) {
+        start_checker(sup);
+    } else {
+        log_faults(sup, &rep);
+        log_unchanged(sup, sup->current->number + 1, "the configuration has faults");
+    }
+    sx_report_finish(&rep);
+}
+
+static void serve_all(struct sx_generation *gen)
+{
+    for (uint32_t i = 0; i < gen->n_seats; i++)
+        sx_child_serve(gen->seats[i].child);
+}
+
+static void log_addresses(const struct sx_supervisor *sup, const struct sx_generation *gen)
+{
+    for (size_t i = 0; i < gen->listeners.n; i++)
+        sx_log_line(sup->log, SX_LOG_INFO, NULL, "listening on %s",
+                    gen->listeners.v[i]->address.name);
+}
+
+static void take_over(struct sx_supervisor *sup)
+{
+    struct sx_generation *old = sup->current;
+
+    sup->current = sup->next;
+    sup->current->state = SX_GENERATION_CURRENT;
+    sup->next = NULL;
+    sup->is_paused = false;
+    serve_all(sup->current);
+    if (old != NULL) {
+        old->state = SX_GENERATION_LEAVING;
+        sx_generation_drain(old, 0);
+    }
+    log_addresses(sup, sup->current);
+    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers",
+                sup->current->number, sup->current->n_seats);
+}
+
+void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child)
+{
+    if (child->gen == sup->next && sx_generation_is_ready(sup->next))
+        take_over(sup);
+    else if (child->gen == sup->current)
+        sx_child_serve(child);
+}
+
+/* A plugin that crashes or hangs while it starts is as much the configuration's fault as one
+ * that says no. */
+static int find_exit_code(const struct sx_supervisor *sup, const struct sx_child *child,
+                          int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SX_EXIT_CONFIG)
+        return SX_EXIT_CONFIG;
+    return !WIFEXITED(status) && sx_obituary_blames_plugin(sup, child) ? SX_EXIT_CONFIG
+                                                                       : SX_EXIT_FAILURE;
+}
+
+void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int status)
+{
+    bool is_good = child->kind == SX_CHILD_CHECKER && WIFEXITED(status) &&
+                   WEXITSTATUS(status) == 0 && child->reason == NULL;
+    char *text;
+
+    if (is_good) {
+        start_workers(sup);
+        return;
+    }
+    if (child->reason != NULL && WIFEXITED(status)) { /* it said why: that is the whole story */
+        fail(sup, child->reason, find_exit_code(sup, child, status));
+        return;
+    }
+    text = sx_obituary_text(sup, child, status);
+    fail(sup, text != NULL ? text : "it has died", find_exit_code(sup, child, status));
+    free(text);
+}
+
+void sx_change_abort(struct sx_supervisor *sup, const char *told)
+{
+    if (sup->next == NULL)
+        return;
+    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u is given up: %s", sup->next->number,
+                told);
+    discard(sup);
+}

@@ -1,0 +1,311 @@
+/* supervisor/copies.c - reading, hashing and storing plugins without looking into them. */
+#include "supervisor/copies.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "board/control.h"
+#include "board/sealed.h"
+
+#define MAX_PLUGIN_BYTES (256u * 1024 * 1024)
+#define MAX_LIST_BYTES (1024u * 1024)
+#define MAX_PATH_BYTES 4096
+#define KEEP_S (7 * 24 * 3600)
+
+/* mkdir -p; what exists is not changed. */
+static int make_folders(const char *path)
+{
+    char part[MAX_PATH_BYTES];
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return SX_ERR_IO;
+    }
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return SX_ERR_IO;
+    }
+    return 0;
+}
+
+/* Can nobody else put another folder in the place of one in here? */
+static bool is_safe_parent(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return false;
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return false;
+    return (st.st_mode & 022) == 0 || (st.st_mode & S_ISVTX) != 0;
+}
+
+/* Why dir, in parent, cannot hold code that we are to trust, or NULL. */
+static const char *find_objection(const char *parent, const char *dir)
+{
+    struct statvfs fs;
+    struct stat st;
+
+    if (make_folders(dir) != 0)
+        return strerror(errno);
+    if (lstat(dir, &st) != 0 || statvfs(dir, &fs) != 0)
+        return strerror(errno);
+    if (!is_safe_parent(parent))
+        return "server.state_dir belongs to another user, or others may write into it";
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+        return "it is not a folder of mode 0700 that belongs to this user";
+    if ((fs.f_flag & ST_NOEXEC) != 0)
+        return "its file system is mounted noexec";
+    if (access(dir, W_OK | X_OK) != 0)
+        return strerror(errno);
+    return NULL;
+}
+
+/* Opens what is at path if it is size bytes with that hash, and holds it against removal. */
+static int open_copy(const char *path, const char *sha256, size_t size, int *ret_fd)
+{
+    char hex[SX_SHA256_HEX + 1];
+    struct stat st;
+    char *data = NULL;
+    size_t len;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return SX_ERR_MISSING;
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0 || fstat(fd, &st) != 0 || st.st_nlink == 0 ||
+        (size_t)st.st_size != size || sx_file_read(path, size, &data, &len) != 0) {
+        (void)close(fd);
+        return SX_ERR_INVALID;
+    }
+    sx_sha256_hex(data, len, hex);
+    free(data);
+    if (strcmp(hex, sha256) != 0) {
+        (void)close(fd);
+        return SX_ERR_INVALID;
+    }
+    (void)futimens(fd, NULL); /* used now: see sx_copies_clean */
+    *ret_fd = fd;
+    return 0;
+}
+
+static int store_in_file(const char *dir, const char *name, const char *data, size_t len,
+                         struct sx_copy *copy)
+{
+    char path[MAX_PATH_BYTES];
+    int n = snprintf(path, sizeof path, "%s/%s-%s.so", dir, name, copy->sha256);
+
+    if (n < 0 || (size_t)n >= sizeof path) {
+        errno = ENAMETOOLONG;
+        return SX_ERR_IO;
+    }
+    if (open_copy(path, copy->sha256, len, &copy->fd) != 0) {
+        if (sx_file_write(path, data, len, 0500) != 0)
+            return SX_ERR_IO;
+        if (open_copy(path, copy->sha256, len, &copy->fd) != 0)
+            return SX_ERR_IO;
+    }
+    copy->path = realpath(path, NULL);
+    return copy->path == NULL ? SX_ERR_IO : 0;
+}
+
+static int store_in_memory(const char *name, const char *data, size_t len, struct sx_copy *copy)
+{
+    char path[64];
+
+    if (sx_sealed_create(name, data, len, true, &copy->fd) != 0)
+        return SX_ERR_IO;
+    copy->is_memfd = true;
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", copy->fd);
+    copy->path = strdup(path);
+    return copy->path == NULL ? SX_ERR_NOMEM : 0;
+}
+
+static int check_pin(const struct sx_config_plugin *plugin, const char *sha256,
+                     struct sx_report *rep)
+{
+    if (plugin->sha256 == NULL || plugin->sha256[0] == '\0' ||
+        strcmp(plugin->sha256, sha256) == 0)
+        return 0;
+    sx_report_add(rep, "plugins.%s: %s: expected sha256 \"%s\", found \"%s\"", plugin->name,
+                  plugin->path, plugin->sha256, sha256);
+    return SX_ERR_INVALID;
+}
+
+static int copy_plugin(const struct sx_config_plugin *plugin, const char *dir,
+                       struct sx_report *rep, struct sx_copy *copy)
+{
+    char *data;
+    size_t len;
+    int rc = sx_file_read(plugin->path, MAX_PLUGIN_BYTES, &data, &len);
+
+    if (rc != 0) {
+        sx_report_add(rep, "plugins.%s: %s: cannot be read: %s", plugin->name, plugin->path,
+                      rc == SX_ERR_BUSY ? "it is larger than 256 MiB" : strerror(errno));
+        return SX_ERR_INVALID;
+    }
+    sx_sha256_hex(data, len, copy->sha256);
+    rc = check_pin(plugin, copy->sha256, rep);
+    if (rc == 0) {
+        rc = dir != NULL ? store_in_file(dir, plugin->name, data, len, copy)
+                         : store_in_memory(plugin->name, data, len, copy);
+        if (rc != 0)
+            sx_report_add(rep, "plugins.%s: cannot be copied to \"%s\": %s", plugin->name,
+                          dir != NULL ? dir : "memory", strerror(errno));
+    }
+    free(data);
+    return rc;
+}
+
+/* The folder for copies in to, or NULL when memory must do. */
+static const char *choose_folder(const struct sx_config *cfg, struct sx_log *log,
+                                 char to[MAX_PATH_BYTES])
+{
+    const char *objection;
+    int n = snprintf(to, MAX_PATH_BYTES, "%s/plugins", cfg->server.state_dir);
+
+    if (cfg->server.state_dir[0] == '\0')
+        objection = "server.state_dir is empty";
+    else if (n < 0 || n >= MAX_PATH_BYTES)
+        objection = strerror(ENAMETOOLONG);
+    else
+        objection = find_objection(cfg->server.state_dir, to);
+    if (objection == NULL)
+        return to;
+    sx_log_line(log, SX_LOG_WARNING, NULL,
+                "the copies of the plugins are kept in memory: \"%s\" cannot be used: %s", to,
+                objection);
+    return NULL;
+}
+
+static int seal_list(const struct sx_config *cfg, struct sx_copies *copies)
+{
+    struct sx_buf list;
+    size_t n = 0;
+    int rc = SX_ERR_NOMEM;
+
+    sx_buf_init(&list, MAX_LIST_BYTES);
+    for (size_t i = 0; i < cfg->n_plugins; i++) {
+        if (!cfg->plugins[i].enabled)
+            continue;
+        sx_control_add_plugin(&list, cfg->plugins[i].name, copies->v[n].path, copies->v[n].sha256);
+        n++;
+    }
+    if (!sx_buf_failed(&list))
+        rc = sx_sealed_create("plugins", list.data, list.len, false, &copies->list_fd);
+    sx_buf_finish(&list);
+    return rc;
+}
+
+static int fill(const struct sx_config *cfg, struct sx_log *log, struct sx_report *rep,
+                struct sx_copies *copies)
+{
+    char path[MAX_PATH_BYTES];
+    const char *dir = NULL;
+    bool has_chosen = false;
+    int rc = 0;
+
+    for (size_t i = 0; i < cfg->n_plugins; i++) {
+        struct sx_copy *copy = &copies->v[copies->n];
+
+        if (!cfg->plugins[i].enabled)
+            continue;
+        if (!has_chosen)
+            dir = choose_folder(cfg, log, path);
+        has_chosen = true;
+        *copy = (struct sx_copy){ .fd = -1 };
+        copies->n++;
+        if (copy_plugin(&cfg->plugins[i], dir, rep, copy) != 0)
+            rc = SX_ERR_INVALID;
+    }
+    if (rc == 0 && dir != NULL)
+        sx_copies_clean(dir, (long long)time(NULL) - KEEP_S);
+    return rc;
+}
+
+int sx_copies_create(const struct sx_config *cfg, struct sx_log *log, struct sx_report *rep,
+                     struct sx_copies *ret_copies)
+{
+    struct sx_copies copies = { .list_fd = -1 };
+    int rc;
+
+    copies.v = calloc(cfg->n_plugins + 1, sizeof *copies.v);
+    if (copies.v == NULL)
+        return SX_ERR_NOMEM;
+    rc = fill(cfg, log, rep, &copies);
+    if (rc == 0) {
+        rc = seal_list(cfg, &copies);
+        if (rc != 0)
+            sx_report_add(rep, "the list of plugins cannot be kept: %s", strerror(errno));
+    }
+    if (rc != 0) {
+        sx_copies_destroy(&copies);
+        return rc;
+    }
+    *ret_copies = copies;
+    return 0;
+}
+
+void sx_copies_destroy(struct sx_copies *copies)
+{
+    for (size_t i = 0; i < copies->n; i++) {
+        free(copies->v[i].path);
+        if (copies->v[i].fd >= 0)
+            (void)close(copies->v[i].fd);
+    }
+    free(copies->v);
+    if (copies->list_fd >= 0)
+        (void)close(copies->list_fd);
+    *copies = (struct sx_copies){ .list_fd = -1 };
+}
+
+/* NAME-SHA256.so */
+static bool is_copy_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len > SX_SHA256_HEX + 4 && strcmp(name + len - 3, ".so") == 0 &&
+           name[len - 3 - SX_SHA256_HEX - 1] == '-';
+}
+
+static void remove_unused(int dir_fd, const char *name, long long cutoff_s)
+{
+    struct stat st;
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (long long)st.st_mtime < cutoff_s &&
+        flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)unlinkat(dir_fd, name, 0);
+    (void)close(fd);
+}
+
+void sx_copies_clean(const char *dir, long long cutoff_s)
+{
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+
+    if (d == NULL)
+        return;
+    while ((entry = readdir(d)) != NULL) {
+        if (is_copy_name(entry->d_name))
+            remove_unused(dirfd(d), entry->d_name, cutoff_s);
+    }
+    (void)closedir(d);
+}

@@ -1,0 +1,169 @@
+/*
+ * supervisor/obituary.c - the crash line: who died, how, and what it was running.
+ *
+ * A plugin can scribble on the board, so every value is checked before it is used.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "supervisor/supervisor_private.h"
+
+#define MAX_TEXT (64u * 1024)
+#define NS_PER_MS UINT64_C(1000000)
+
+struct last_words {
+    struct sx_board_name name;
+    char request_id[sizeof((struct sx_board_thread *)0)->request_id];
+    uint64_t request;
+    uint64_t ran_ms;
+    bool has_route;
+};
+
+/* Only what a log line can carry. */
+static void copy_printable(char *to, const char *from, size_t size)
+{
+    size_t i = 0;
+
+    for (; i + 1 < size && from[i] != '\0'; i++)
+        to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+    to[i] = '\0';
+}
+
+/* What a thread of the child was inside of, innermost; false: no plugin. */
+static bool read_thread(const struct sx_supervisor *sup, uint32_t slot, uint32_t thread,
+                        struct last_words *ret_words)
+{
+    struct sx_board_worker *w = sx_board_worker_at(sup->board, slot);
+    const struct sx_board_thread *t = sx_board_thread_at(w, thread);
+    uint32_t depth = __atomic_load_n(&t->depth, __ATOMIC_ACQUIRE);
+    uint64_t now_ns = sx_clock_mono_ns();
+    struct sx_board_frame frame;
+
+    if (depth == 0)
+        return false;
+    frame = t->stack[(depth < SX_BOARD_STACK ? depth : SX_BOARD_STACK) - 1];
+    sx_board_describe(sup->board, frame.plugin, frame.route, &ret_words->name);
+    if (ret_words->name.plugin[0] == '\0')
+        return false;
+    copy_printable(ret_words->request_id, t->request_id, sizeof ret_words->request_id);
+    ret_words->request = frame.request;
+    ret_words->ran_ms = frame.since_ns <= now_ns ? (now_ns - frame.since_ns) / NS_PER_MS : 0;
+    ret_words->has_route = ret_words->name.route[0] != '\0';
+    return true;
+}
+
+static void add_words(struct sx_buf *b, uint32_t thread, const struct last_words *w)
+{
+    sx_buf_printf(b, "; %s %u ran plugin \"%s\" %s", thread == 0 ? "the loop, thread" : "thread",
+                  thread, w->name.plugin, w->name.version);
+    if (w->name.build[0] != '\0')
+        sx_buf_printf(b, " (build %s)", w->name.build);
+    if (w->has_route)
+        sx_buf_printf(b, ", route %s %s", w->name.method, w->name.route);
+    if (w->request_id[0] != '\0')
+        sx_buf_printf(b, ", request %s", w->request_id);
+    sx_buf_printf(b, ", for %" PRIu64 " ms", w->ran_ms);
+}
+
+static void add_threads(const struct sx_supervisor *sup, const struct sx_child *child,
+                        struct sx_buf *b)
+{
+    uint32_t n_running = 0;
+    struct last_words words;
+
+    for (uint32_t i = 0; i < sup->n_threads; i++) {
+        if (read_thread(sup, child->slot, i, &words)) {
+            add_words(b, i, &words);
+            n_running++;
+        }
+    }
+    if (n_running == 0)
+        sx_buf_add_text(b, "; it ran no plugin");
+}
+
+static void add_end(struct sx_buf *b, const struct sx_child *child, int status)
+{
+    const char *name;
+
+    if (child->reason != NULL)
+        sx_buf_printf(b, ": %s", child->reason);
+    if (child->state == SX_CHILD_KILLED && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+        sx_buf_add_text(b, " and was killed");
+        return;
+    }
+    if (WIFEXITED(status)) {
+        sx_buf_printf(b, "%s with code %d", child->reason != NULL ? "; it exited" : " exited",
+                      WEXITSTATUS(status));
+        return;
+    }
+    name = sigabbrev_np(WTERMSIG(status));
+    sx_buf_printf(b, "%s by signal %d (SIG%s%s)",
+                  child->reason != NULL ? "; it was killed" : " was killed", WTERMSIG(status),
+                  name != NULL ? name : "?", WCOREDUMP(status) ? ", core dumped" : "");
+}
+
+char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *child, int status)
+{
+    struct sx_buf b;
+
+    sx_buf_init(&b, MAX_TEXT);
+    sx_buf_printf(&b, "%s %u of generation %u (pid %d)", sx_child_noun(child), child->index,
+                  child->gen->number, (int)child->pid);
+    add_end(&b, child, status);
+    if (child->slot != SX_BOARD_NONE)
+        add_threads(sup, child, &b);
+    if (sx_buf_text(&b) == NULL) {
+        sx_buf_finish(&b);
+        return NULL;
+    }
+    return b.data; /* the caller's now */
+}
+
+/* The first thread that was inside a plugin; most often there is but one. */
+static bool find_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
+                         struct last_words *ret_words)
+{
+    if (child->slot == SX_BOARD_NONE)
+        return false;
+    for (uint32_t i = 0; i < sup->n_threads; i++) {
+        if (read_thread(sup, child->slot, i, ret_words))
+            return true;
+    }
+    return false;
+}
+
+bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_child *child)
+{
+    struct last_words words;
+
+    return find_suspect(sup, child, &words);
+}
+
+static const char *text_or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *child, int status)
+{
+    struct last_words w = { .has_route = false };
+    bool has_suspect = find_suspect(sup, child, &w);
+    char *text = sx_obituary_text(sup, child, status);
+    const struct sx_log_field fields[] = {
+        { "pid", SX_LOG_INT, { .i = child->pid } },
+        { "plugin", SX_LOG_STR, { .s = has_suspect ? w.name.plugin : NULL } },
+        { "plugin_version", SX_LOG_STR, { .s = text_or_null(w.name.version) } },
+        { "plugin_build", SX_LOG_STR, { .s = text_or_null(w.name.build) } },
+        { "route", SX_LOG_STR, { .s = w.has_route ? w.name.route : NULL } },
+        { "request_id", SX_LOG_STR, { .s = text_or_null(w.request_id) } },
+        { NULL, SX_LOG_END, { .i = 0 } },
+    };
+
+    sx_log_line(sup->log, SX_LOG_ERROR, fields, "%s", text != NULL ? text : "a worker has died");
+    free(text);
+}

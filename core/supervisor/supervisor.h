@@ -1,0 +1,49 @@
+/*
+ * supervisor/supervisor.h - the process that owns the sockets, the board and the workers.
+ *
+ * It maps no plugin code (I1), so that it lives whatever a plugin does.  A change is a new
+ * generation of workers that takes over as a whole, or not at all (I2).  Listening sockets
+ * outlive workers (I3).  Workers are the same program: PROGRAM worker SPEC and
+ * PROGRAM check-worker SPEC, with what board/control.h says.
+ *
+ *     TERM        graceful: not ready at once, accepting for server.drain_delay_ms, then
+ *                 finishing for server.drain_ms, then killed; a second TERM is quick
+ *     INT, QUIT   quick: one second
+ *     HUP         reload, as a transaction; one more is remembered while one is under way
+ *     USR1        reopen standard output by its path, when it is a regular file; otherwise
+ *                 nothing
+ *     USR2        start the program that is now at our path beside us, with our sockets
+ *     WINCH       drain the workers and stay; HUP starts workers again
+ *     TTIN, TTOU  one worker more, one fewer, until the next reload
+ *
+ * Sockets handed over by LISTEN_FDS (systemd, or an older supervisor's USR2) are used for the
+ * addresses they are bound to; those of systemd that match no configured address are served
+ * besides.
+ */
+#ifndef SX_SUPERVISOR_SUPERVISOR_H
+#define SX_SUPERVISOR_SUPERVISOR_H
+
+#include "base/log.h"
+#include "base/report.h"
+#include "config/config.h"
+
+struct sx_supervisor_settings {
+    struct sx_config *config; /* taken; of the first generation */
+    /* Reads the configuration again: 0, or faults in the report.  What it returns is taken.
+     * NULL: HUP is refused. */
+    int (*reload_config)(void *arg, struct sx_report *rep, struct sx_config **ret_config);
+    void *arg;
+
+    /* Borrowed.  Its thread must have been started with all signals blocked. */
+    struct sx_log *log;
+
+    char *const *argv; /* borrowed; our command line, for USR2; NULL: USR2 is refused */
+    const char *exe;   /* borrowed; the program of the workers; NULL: /proc/self/exe */
+};
+
+/* Returns when every worker is gone: 0 after a stop that was asked for, 1 for a failure at run
+ * time, 2 for a bad configuration or plugin.  What kept it from starting is told on standard
+ * error.  [main thread; no other thread but the log's] */
+int sx_supervisor_run(const struct sx_supervisor_settings *set);
+
+#endif /* SX_SUPERVISOR_SUPERVISOR_H */

@@ -1,0 +1,222 @@
+/*
+ * supervisor/supervisor_private.h - what the files of the supervisor share.
+ *
+ * One thread owns all of it.  A child belongs to the supervisor's list from its fork until it is
+ * reaped; a generation lives until its last child is reaped.
+ */
+#ifndef SX_SUPERVISOR_SUPERVISOR_PRIVATE_H
+#define SX_SUPERVISOR_SUPERVISOR_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/report.h"
+#include "board/board.h"
+#include "board/control.h"
+#include "config/config.h"
+#include "supervisor/copies.h"
+#include "supervisor/listener.h"
+#include "supervisor/supervisor.h"
+
+#define SX_QUICK_STOP_MS 1000u
+#define SX_DRAIN_SLACK_MS 500u /* a worker ends by itself at its grace; only then we kill */
+
+enum sx_exit { SX_EXIT_CLEAN = 0, SX_EXIT_FAILURE = 1, SX_EXIT_CONFIG = 2 };
+
+/* --- children: child.c, spawn.c ---------------------------------------------------------- */
+
+enum sx_child_kind { SX_CHILD_WORKER, SX_CHILD_CHECKER, SX_CHILD_SUCCESSOR };
+
+enum sx_child_state {
+    SX_CHILD_STARTING, /* until it says ready, or a checker exits */
+    SX_CHILD_READY,    /* waits for "serve" */
+    SX_CHILD_SERVING,
+    SX_CHILD_DRAINING, /* finishes what it has; serves nothing new */
+    SX_CHILD_STOPPING, /* was told to end at once */
+    SX_CHILD_KILLED,
+};
+
+struct sx_child {
+    struct sx_list link; /* sx_supervisor.children */
+    enum sx_child_kind kind;
+    enum sx_child_state state;
+    pid_t pid;
+    int control_fd;            /* owned; -1 after its end of file */
+    struct sx_generation *gen; /* NULL for a successor */
+    uint32_t index;
+    uint32_t slot;             /* on the board; SX_BOARD_NONE for a successor */
+    uint64_t ready_ns;         /* 0: never was */
+    uint64_t deadline_ns;      /* killed then; 0: none */
+    uint32_t allowed_ms;       /* how long the deadline was */
+    char *reason;              /* owned: what it said of its failure, or why we killed it */
+};
+
+struct sx_supervisor;
+
+/* Forks a worker or a checker of gen; SX_ERR_IO with errno, SX_ERR_BUSY without a slot. */
+int sx_child_start(struct sx_supervisor *sup, struct sx_generation *gen, enum sx_child_kind kind,
+                   uint32_t index, struct sx_child **ret_child);
+/* After it was reaped. */
+void sx_child_destroy(struct sx_supervisor *sup, struct sx_child *child);
+
+/* It has said so.  From now on it has no deadline. */
+void sx_child_set_ready(struct sx_child *child);
+void sx_child_serve(struct sx_child *child);
+/* Finish within delay + grace, or be killed.  What serves nothing yet is killed. */
+void sx_child_drain(struct sx_child *child, uint32_t delay_ms, uint32_t grace_ms);
+void sx_child_stop(struct sx_child *child);
+/* why is copied, or NULL for a death that nobody has to hear of. */
+void sx_child_kill(struct sx_child *child, const char *why);
+/* Dies after allowed_ms in this state, unless it has to die sooner. */
+void sx_child_set_deadline(struct sx_child *child, uint32_t allowed_ms);
+void sx_child_on_deadline(struct sx_child *child);
+void sx_child_close_control(struct sx_supervisor *sup, struct sx_child *child);
+/* Was it told to go, or did it say that it would? */
+bool sx_child_is_dismissed(const struct sx_child *child);
+const char *sx_child_noun(const struct sx_child *child); /* "worker", "checker" … */
+
+struct sx_spawn {
+    int exe_fd;
+    char *const *argv, *const *envp;
+    int control_fd;  /* the child's end: tells when the exec fails */
+    const int *keep; /* descriptors that stay open, at their numbers; all others are closed */
+    size_t n_keep;
+};
+
+/* The child's pid, or -1 with errno. */
+pid_t sx_spawn_worker(const struct sx_spawn *spawn);
+
+/* --- generations: generation.c ------------------------------------------------------------ */
+
+struct sx_seat {
+    struct sx_child *child; /* NULL: nobody now */
+    uint32_t n_short_lives; /* in a row */
+    uint64_t due_ns;        /* when to fill it; 0: not to be filled */
+};
+
+enum sx_generation_state {
+    SX_GENERATION_STARTING, /* its checker or its workers are starting */
+    SX_GENERATION_CURRENT,
+    SX_GENERATION_LEAVING, /* drained, or failed; destroyed with its last child */
+};
+
+struct sx_generation {
+    struct sx_list link; /* sx_supervisor.generations */
+    uint32_t number;
+    enum sx_generation_state state;
+    struct sx_config *config;         /* owned */
+    int config_fd;                    /* sealed */
+    struct sx_copies copies;          /* owned */
+    struct sx_listener_set listeners; /* owned references */
+    struct sx_seat *seats;            /* owned; room for sx_supervisor.max_seats */
+    uint32_t n_seats;
+    uint32_t n_children;
+};
+
+/* Takes config in any case.  Faults are in the report: SX_ERR_INVALID is the configuration's,
+ * anything else the machine's. */
+int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config,
+                         struct sx_report *rep, struct sx_generation **ret_gen);
+void sx_generation_destroy(struct sx_generation *gen);
+
+/* Workers for all seats.  What sx_child_start says. */
+int sx_generation_start(struct sx_supervisor *sup, struct sx_generation *gen);
+bool sx_generation_is_ready(const struct sx_generation *gen);
+/* The seat in which child sits, or NULL. */
+struct sx_seat *sx_generation_seat_of(struct sx_generation *gen, const struct sx_child *child);
+/* Nobody sits here any more; when to fill it again depends on how long the last one lived: in
+ * so many milliseconds. */
+uint32_t sx_seat_vacate(struct sx_seat *seat, const struct sx_child *child);
+/* 0, 100, 200, 400 … 5000 ms before the n-th restart after a short life. */
+uint32_t sx_seat_backoff_ms(uint32_t n_short_lives);
+/* Fills the seats that are due. */
+void sx_generation_fill_seats(struct sx_supervisor *sup, struct sx_generation *gen,
+                              uint64_t now_ns);
+void sx_generation_drain(struct sx_generation *gen, uint32_t delay_ms);
+/* One more seat, or one fewer; false at the bounds. */
+bool sx_generation_grow(struct sx_supervisor *sup, struct sx_generation *gen);
+bool sx_generation_shrink(struct sx_generation *gen);
+
+/* --- the supervisor: supervisor.c --------------------------------------------------------- */
+
+enum sx_phase {
+    SX_PHASE_SERVING,  /* from the start on */
+    SX_PHASE_DRAINING, /* graceful stop */
+    SX_PHASE_STOPPING, /* quick stop */
+};
+
+struct sx_supervisor {
+    const struct sx_supervisor_settings *set; /* borrowed */
+    struct sx_log *log;                       /* borrowed */
+    int signal_fd, epoll_fd, exe_fd;
+    char *exe_path;    /* owned; what USR2 starts */
+    char *output_path; /* owned; of standard output when it is a regular file, or NULL */
+    char **envp;       /* owned; of workers: ours without LISTEN_* */
+
+    struct sx_board *board;
+    uint32_t n_slots, n_threads, max_seats;
+    bool *is_slot_used; /* owned */
+
+    struct sx_listeners listeners;
+    struct sx_list children;
+    struct sx_list generations;
+    struct sx_generation *current; /* serves; NULL until the first one does */
+    struct sx_generation *next;    /* starts; NULL: no change is under way */
+    uint32_t n_generations;
+
+    enum sx_phase phase;
+    bool is_paused;     /* WINCH */
+    bool wants_reload;  /* HUP, to be done when it can be */
+    bool has_failed;    /* the first generation did not start */
+    int exit_code;
+};
+
+void sx_supervisor_on_signal(struct sx_supervisor *sup, int signo);
+/* Reads what the child has said. */
+void sx_supervisor_hear(struct sx_supervisor *sup, struct sx_child *child);
+/* Graceful, or quick. */
+void sx_supervisor_stop(struct sx_supervisor *sup, bool is_quick);
+
+/* --- what it runs in: environment.c ------------------------------------------------------- */
+
+/* The program, its path, the variables for workers, the path of standard output.  SX_ERR_IO with
+ * errno. */
+int sx_environment_init(struct sx_supervisor *sup);
+/* Room for every generation that can be alive, and for twice the workers that config asks for. */
+int sx_environment_make_board(struct sx_supervisor *sup, const struct sx_config *config);
+void sx_environment_finish(struct sx_supervisor *sup);
+
+/* --- changes: change.c -------------------------------------------------------------------- */
+
+/* The first generation: its workers are their own check. */
+int sx_change_start_first(struct sx_supervisor *sup);
+/* The next one, by way of a checker; whatever fails is logged and changes nothing. */
+void sx_change_reload(struct sx_supervisor *sup);
+/* Can a reload begin now? */
+bool sx_change_is_possible(const struct sx_supervisor *sup);
+void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child);
+/* A child of the next generation has died. */
+void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int status);
+/* Gives the next generation up; told is for the log. */
+void sx_change_abort(struct sx_supervisor *sup, const char *told);
+
+/* --- deaths: reaper.c, obituary.c --------------------------------------------------------- */
+
+/* Every dead child, ours or, as process 1, an orphan. */
+void sx_reaper_run(struct sx_supervisor *sup);
+
+/* How it ended and what the board says it was running; caller frees; NULL without memory. */
+char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *child, int status);
+void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *child, int status);
+/* Does the board say that it was inside a plugin? */
+bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_child *child);
+
+/* --- USR2: successor.c -------------------------------------------------------------------- */
+
+void sx_successor_start(struct sx_supervisor *sup);
+
+#endif /* SX_SUPERVISOR_SUPERVISOR_PRIVATE_H */

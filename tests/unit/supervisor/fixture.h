@@ -1,0 +1,557 @@
+/*
+ * fixture.h - a supervisor in a process of its own, with workers made of this test program.
+ *
+ * The workers behave as the file "mode" of the fixture's folder says and tell what happens to
+ * them through a FIFO; the log is another FIFO.  Tests wait for what they read there, so there
+ * is no sleep; a watchdog ends a test that waits for ever.
+ */
+#ifndef SX_TESTS_SUPERVISOR_FIXTURE_H
+#define SX_TESTS_SUPERVISOR_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "board/board.h"
+#include "board/control.h"
+#include "supervisor/supervisor.h"
+
+#define WATCHDOG_S 120
+#define FIXTURE_DIR "SX_FIXTURE_DIR"
+
+struct lines {
+    int fd;
+    size_t len;
+    char data[65536];
+};
+
+struct fixture {
+    char dir[48];
+    struct lines events; /* "WHAT GENERATION INDEX PID", from the workers */
+    struct lines log;
+    int gate_fd;
+    pid_t pid; /* of the supervisor; 0: none now */
+};
+
+struct event {
+    unsigned generation, index;
+    int pid;
+    char more[128];
+};
+
+/* --- paths and files --------------------------------------------------------------------- */
+
+static inline const char *path_in(const char *dir, const char *name, char path[128])
+{
+    (void)snprintf(path, 128, "%s/%s", dir, name);
+    return path;
+}
+
+static inline void write_text(const char *dir, const char *name, const char *text)
+{
+    char path[128];
+    FILE *out = fopen(path_in(dir, name, path), "w");
+
+    assert_non_null(out);
+    assert_true(fputs(text, out) >= 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+static inline void read_text(const char *dir, const char *name, char *to, size_t size)
+{
+    char path[128];
+    FILE *in = fopen(path_in(dir, name, path), "re");
+    size_t n = in == NULL ? 0 : fread(to, 1, size - 1, in);
+
+    if (in != NULL)
+        (void)fclose(in);
+    to[n] = '\0';
+}
+
+/* --- the worker -------------------------------------------------------------------------- */
+
+struct fake {
+    const char *dir;
+    struct sx_control_spec spec;
+    struct sx_board *board;
+    bool is_checker;
+    bool serves;
+    char mode[32];
+};
+
+static inline void tell(const struct fake *w, const char *what, const char *more)
+{
+    char path[128];
+    char line[256];
+    int fd = open(path_in(w->dir, "events", path), O_WRONLY | O_CLOEXEC);
+    int n = snprintf(line, sizeof line, "%s %u %u %d %s\n", what, w->spec.generation,
+                     w->spec.index, (int)getpid(), more);
+
+    if (fd < 0 || write(fd, line, (size_t)n) != n)
+        abort();
+    (void)close(fd);
+}
+
+/* "check=MODE worker=MODE"; without a file everything is ok. */
+static inline void read_mode(struct fake *w)
+{
+    const char *role = w->is_checker ? "check=" : "worker=";
+    char text[128];
+    char *at;
+
+    read_text(w->dir, "mode", text, sizeof text);
+    at = strstr(text, role);
+    (void)snprintf(w->mode, sizeof w->mode, "%.*s",
+                   at == NULL ? 2 : (int)strcspn(at + strlen(role), " \n"),
+                   at == NULL ? "ok" : at + strlen(role));
+}
+
+static inline bool is_mode(const struct fake *w, const char *mode)
+{
+    return strcmp(w->mode, mode) == 0;
+}
+
+/* As a worker does before it calls into a plugin. */
+static inline void enter_plugin(const struct fake *w, uint32_t thread)
+{
+    struct sx_board_worker *slot = sx_board_worker_at(w->board, w->spec.slot);
+    struct sx_board_thread *t = sx_board_thread_at(slot, thread);
+    uint32_t plugin = sx_board_add_plugin(w->board, "crashy", "1.2.3", "feature/x@abc");
+    uint32_t route = sx_board_add_route(w->board, plugin, "GET", "/crash/{how}");
+
+    (void)strcpy(t->request_id, "req-77");
+    sx_board_enter(t, plugin, route, 77, 1);
+}
+
+/* What is open besides the standard streams and what the spec names. */
+static inline void tell_leaks(const struct fake *w)
+{
+    for (int fd = 3; fd < 256; fd++) {
+        bool is_known = fd == w->spec.config_fd || fd == w->spec.plugins_fd ||
+                        fd == w->spec.board_fd || fd == w->spec.control_fd;
+
+        for (size_t i = 0; i < w->spec.n_listen; i++)
+            is_known = is_known || fd == w->spec.listen_fds[i];
+        if (is_known != (fcntl(fd, F_GETFD) >= 0))
+            tell(w, "leak", "");
+    }
+}
+
+static inline void wait_for_gate(const struct fake *w)
+{
+    char path[128];
+    char byte;
+    int fd = open(path_in(w->dir, "gate", path), O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || read(fd, &byte, 1) != 1)
+        abort();
+    (void)close(fd);
+}
+
+/* Before it is ready.  False: go on. */
+static inline bool fake_start_ends(const struct fake *w, int *ret_exit)
+{
+    *ret_exit = 0;
+    if (is_mode(w, "fail")) {
+        (void)sx_control_send(w->spec.control_fd, SX_CONTROL_FAILED,
+                              "plugin crashy: first sentence\nand a hint");
+        *ret_exit = 2;
+    } else if (is_mode(w, "exit1")) {
+        *ret_exit = 1;
+    } else if (is_mode(w, "die")) {
+        enter_plugin(w, 0);
+        abort();
+    } else if (is_mode(w, "fail1") && w->spec.index == 1) {
+        (void)sx_control_send(w->spec.control_fd, SX_CONTROL_FAILED, "the second one fails");
+        *ret_exit = 1;
+    } else {
+        while (is_mode(w, "hang"))
+            (void)pause();
+        if (is_mode(w, "gate"))
+            wait_for_gate(w);
+        return false;
+    }
+    return true;
+}
+
+static inline void make_orphan(const struct fake *w)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        pid_t grandchild = fork();
+        char byte;
+
+        if (grandchild != 0)
+            _exit(0);
+        /* lives until the worker, the only other owner of the channel's end, has gone */
+        while (recv(w->spec.control_fd, &byte, 1, MSG_PEEK) != 0)
+            continue;
+        _exit(0);
+    }
+    (void)waitpid(child, NULL, 0);
+}
+
+static inline void fake_serve(struct fake *w)
+{
+    w->serves = true;
+    tell(w, "serving", w->mode);
+    if (is_mode(w, "busy")) {
+        enter_plugin(w, 0);
+        enter_plugin(w, 2);
+    } else if (is_mode(w, "leave")) {
+        (void)sx_control_send(w->spec.control_fd, SX_CONTROL_LEAVING, "a fault was contained");
+    } else if (is_mode(w, "nonsense")) {
+        (void)sx_control_send(w->spec.control_fd, SX_CONTROL_STOP, NULL);
+    }
+}
+
+/* True: it exits. */
+static inline bool fake_hear(struct fake *w, const struct sx_control_message *m)
+{
+    char numbers[64];
+
+    switch (m->kind) {
+    case SX_CONTROL_SERVE:
+        fake_serve(w);
+        return false;
+    case SX_CONTROL_DRAIN:
+        (void)snprintf(numbers, sizeof numbers, "%u %u", m->delay_ms, m->grace_ms);
+        tell(w, "drain", numbers);
+        if (is_mode(w, "stubborn"))
+            return false;
+        if (is_mode(w, "slow") || is_mode(w, "leave"))
+            wait_for_gate(w);
+        (void)sx_control_send(w->spec.control_fd, SX_CONTROL_DRAINED, NULL);
+        return true;
+    case SX_CONTROL_REOPEN:
+        (void)sx_control_reopen_output(m->text);
+        (void)printf("worker writes\n");
+        (void)fflush(stdout);
+        tell(w, "reopened", "");
+        return false;
+    default:
+        tell(w, "stop", "");
+        return true;
+    }
+}
+
+/* Answers with its generation. */
+static inline void fake_answer(const struct fake *w, int listen_fd)
+{
+    char text[16];
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    int n = snprintf(text, sizeof text, "%u", w->spec.generation);
+
+    if (fd < 0)
+        return;
+    (void)send(fd, text, (size_t)n, MSG_NOSIGNAL);
+    (void)close(fd);
+}
+
+static inline void fake_wait(const struct fake *w)
+{
+    struct pollfd fds[1 + SX_CONTROL_MAX_LISTEN];
+    size_t n = 1;
+
+    fds[0] = (struct pollfd){ .fd = w->spec.control_fd, .events = POLLIN };
+    for (size_t i = 0; w->serves && i < w->spec.n_listen; i++)
+        fds[n++] = (struct pollfd){ .fd = w->spec.listen_fds[i], .events = POLLIN };
+    (void)poll(fds, n, -1);
+    for (size_t i = 1; i < n; i++) {
+        if (fds[i].revents != 0)
+            fake_answer(w, fds[i].fd);
+    }
+}
+
+static inline int fake_run(struct fake *w)
+{
+    struct sx_control_message m;
+
+    (void)sx_control_send(w->spec.control_fd, SX_CONTROL_READY, NULL);
+    for (;;) {
+        int rc = sx_control_receive(w->spec.control_fd, &m);
+
+        if (rc == 0 && fake_hear(w, &m))
+            return 0;
+        if (rc != 0 && rc != SX_ERR_BUSY) {
+            tell(w, "abandoned", "");
+            return 0;
+        }
+        if (rc == SX_ERR_BUSY)
+            fake_wait(w);
+    }
+}
+
+static inline int fake_main(char **argv)
+{
+    const struct rlimit no_core = { 0, 0 };
+    struct fake w = { .dir = getenv(FIXTURE_DIR),
+                      .is_checker = strcmp(argv[1], "check-worker") == 0 };
+    int rc;
+
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    if (w.dir == NULL || sx_control_parse_spec(argv[2], &w.spec) != 0)
+        return 99;
+    tell_leaks(&w);
+    if (sx_control_adopt_spec(&w.spec) != 0 || sx_board_attach(w.spec.board_fd, &w.board) != 0)
+        return 98;
+    read_mode(&w);
+    tell(&w, w.is_checker ? "checking" : "starting", w.mode);
+    if (!fake_start_ends(&w, &rc) && !w.is_checker) {
+        if (is_mode(&w, "orphan"))
+            make_orphan(&w);
+        rc = fake_run(&w);
+    }
+    sx_board_destroy(w.board);
+    return rc;
+}
+
+/* --- the supervisor ---------------------------------------------------------------------- */
+
+static inline int reload_config(void *arg, struct sx_report *rep, struct sx_config **ret_config)
+{
+    const struct sx_config_source src = { .dir = arg, .env = "development" };
+
+    return sx_config_load(&src, rep, ret_config);
+}
+
+/* Does not return.  leaky_fd: one that must not reach the workers. */
+static inline void supervisor_main(char *dir)
+{
+    char program[] = "supervisor-test";
+    char again[] = "supervise";
+    char *argv[] = { program, again, dir, NULL };
+    char path[128];
+    int log_fd = open(path_in(dir, "log", path), O_WRONLY); /* inheritable: must not reach workers */
+    struct sx_log_settings log = { .fd = log_fd, .format = SX_LOG_TEXT, .level = SX_LOG_DEBUG,
+                                   .process = "supervisor" };
+    struct sx_supervisor_settings set = { .reload_config = reload_config, .arg = dir,
+                                          .argv = argv };
+    struct sx_report rep;
+    int rc = 99;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    (void)setenv(FIXTURE_DIR, dir, 1);
+    (void)freopen(path_in(dir, "errors", path), "a", stderr);
+    (void)freopen(path_in(dir, "output", path), "a", stdout);
+    sx_report_init(&rep);
+    if (reload_config(dir, &rep, &set.config) == 0 && sx_log_create(&log, &set.log) == 0)
+        rc = sx_supervisor_run(&set);
+    sx_report_print(&rep, stderr);
+    sx_report_finish(&rep);
+    sx_log_destroy(set.log);
+    (void)close(log_fd);
+    exit(rc);
+}
+
+static inline void start(struct fixture *f)
+{
+    f->pid = fork();
+    assert_true(f->pid >= 0);
+    if (f->pid == 0)
+        supervisor_main(f->dir);
+}
+
+/* server: further keys of "server", each followed by a comma. */
+static inline void configure(struct fixture *f, const char *server)
+{
+    char text[1024];
+
+    (void)snprintf(text, sizeof text,
+                   "{ \"server\": { %s \"address\": \"unix:%s/a.sock\", \"state_dir\": \"%s/state\""
+                   " } }\n",
+                   server, f->dir, f->dir);
+    write_text(f->dir, "development.json", text);
+}
+
+static inline int make_fifo(const char *dir, const char *name)
+{
+    char path[128];
+
+    if (mkfifo(path_in(dir, name, path), 0600) != 0)
+        return -1;
+    return open(path, O_RDWR | O_CLOEXEC); /* so it has no end of file */
+}
+
+static inline int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+
+    if (f == NULL)
+        return -1;
+    (void)alarm(WATCHDOG_S);
+    (void)strcpy(f->dir, "/tmp/sx-supervisor-XXXXXX");
+    if (mkdtemp(f->dir) == NULL)
+        return -1;
+    f->events.fd = make_fifo(f->dir, "events");
+    f->log.fd = make_fifo(f->dir, "log");
+    f->gate_fd = make_fifo(f->dir, "gate");
+    write_text(f->dir, "base.json", "{}\n");
+    configure(f, "\"workers\": 1,");
+    *state = f;
+    return 0;
+}
+
+static inline int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+
+    if (f->pid > 0) {
+        (void)kill(f->pid, SIGKILL);
+        (void)waitpid(f->pid, NULL, 0);
+    }
+    (void)close(f->events.fd);
+    (void)close(f->log.fd);
+    (void)close(f->gate_fd);
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
+    free(f);
+    return system(command);
+}
+
+/* --- what tests wait for ----------------------------------------------------------------- */
+
+static inline void next_line(struct lines *l, char *line, size_t size)
+{
+    char *end;
+    size_t len;
+
+    while ((end = memchr(l->data, '\n', l->len)) == NULL) {
+        ssize_t n;
+
+        assert_true(l->len < sizeof l->data);
+        n = read(l->fd, l->data + l->len, sizeof l->data - l->len);
+        assert_true(n > 0);
+        l->len += (size_t)n;
+    }
+    len = (size_t)(end - l->data);
+    (void)snprintf(line, size, "%.*s", (int)len, l->data);
+    l->len -= len + 1;
+    memmove(l->data, end + 1, l->len);
+}
+
+/* The next event of that name; others before it are skipped, but no leak. */
+static inline struct event expect_event(struct fixture *f, const char *what)
+{
+    char line[256];
+    char word[32];
+    struct event e = { .pid = 0 };
+
+    do {
+        next_line(&f->events, line, sizeof line);
+        e.more[0] = '\0';
+        assert_true(sscanf(line, "%31s %u %u %d %127[^\n]", word, &e.generation, &e.index, &e.pid,
+                           e.more) >= 4);
+        assert_string_not_equal(word, "leak");
+    } while (strcmp(word, what) != 0);
+    return e;
+}
+
+/* The next line of the log with that part. */
+static inline void expect_log_line(struct fixture *f, const char *part, char *line, size_t size)
+{
+    do
+        next_line(&f->log, line, size);
+    while (strstr(line, part) == NULL);
+}
+
+static inline void expect_log(struct fixture *f, const char *part)
+{
+    char line[4096];
+
+    expect_log_line(f, part, line, sizeof line);
+}
+
+static inline void expect_error(struct fixture *f, const char *part)
+{
+    char text[8192];
+
+    read_text(f->dir, "errors", text, sizeof text);
+    if (strstr(text, part) == NULL)
+        fail_msg("expected \"%s\" on standard error, found \"%s\"", part, text);
+}
+
+/* One worker that waits, or will wait, goes on. */
+static inline void open_gate(struct fixture *f)
+{
+    assert_int_equal(write(f->gate_fd, "x", 1), 1);
+}
+
+static inline void signal_it(struct fixture *f, int signo)
+{
+    assert_int_equal(kill(f->pid, signo), 0);
+}
+
+static inline void expect_exit(struct fixture *f, int code)
+{
+    int status = -1;
+
+    assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
+    f->pid = 0;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != code) {
+        expect_error(f, "(what the supervisor said)");
+        fail_msg("expected exit code %d, found status 0x%x", code, (unsigned)status);
+    }
+}
+
+static inline void stop_and_expect(struct fixture *f, int signo, int code)
+{
+    signal_it(f, signo);
+    expect_exit(f, code);
+}
+
+/* The generation that answers at a unix socket of the fixture, or -errno. */
+static inline int ask(struct fixture *f, const char *socket_name)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    char text[16];
+    ssize_t n;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(un.sun_path, sizeof un.sun_path, "%s/%s", f->dir, socket_name);
+    if (connect(fd, (struct sockaddr *)&un, sizeof un) != 0) {
+        int saved = errno;
+
+        (void)close(fd);
+        return -saved;
+    }
+    n = recv(fd, text, sizeof text - 1, 0);
+    (void)close(fd);
+    assert_true(n > 0);
+    text[n] = '\0';
+    return atoi(text);
+}
+
+/* main of each program that uses this. */
+static inline int fixture_main(int argc, char **argv, int (*run_group)(void))
+{
+    if (argc > 2 && strcmp(argv[1], "supervise") == 0)
+        supervisor_main(argv[2]);
+    return argc > 2 ? fake_main(argv) : run_group();
+}
+
+#endif /* SX_TESTS_SUPERVISOR_FIXTURE_H */
