@@ -1,6 +1,8 @@
 # cmake -DOUT=migrations.h -DSTEPS="0001_a.sql;0002_b.sql" -P embed-migrations.cmake
 # writes `static const sx_migration sx_migrations_[]`.  The bytes go in as numbers, so any
 # SQL survives.
+cmake_minimum_required(VERSION 3.25)
+
 list(SORT STEPS)
 set(texts "")
 set(rows "")

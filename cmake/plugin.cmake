@@ -33,7 +33,7 @@ endfunction()
 # sx_plugin_test(NAME sources…): each source is a cmocka program with <sx/test.h>; it runs after
 # the plugin's .so was built.
 function(sx_plugin_test name)
-    if(NOT SX_TESTS)
+    if(NOT SX_TESTS OR NOT TARGET sx_test)
         return()
     endif()
     foreach(source ${ARGN})
