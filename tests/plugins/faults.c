@@ -1,0 +1,198 @@
+/*
+ * faults - a route for each way in which a plugin can misbehave.  Mounted under a prefix.
+ */
+#include <sx/plugin.h>
+
+#include <time.h>
+
+/* --- Faults that end the process unless the host contains them ------------------- */
+
+static int segv(sx_req *r)
+{
+    int *volatile nowhere = NULL;
+
+    (void)r;
+    *nowhere = 1; /* NOLINT: it is meant */
+    return SX_OK;
+}
+
+static int abort_all(sx_req *r)
+{
+    (void)r;
+    abort();
+}
+
+/* The array keeps the compiler from making a loop of it. */
+static int descend(volatile char *above, int depth)
+{
+    volatile char frame[4096];
+
+    frame[0] = (char)(above[0] + 1);
+    return depth < 0 ? frame[0] : descend(frame, depth + 1) + frame[0];
+}
+
+static int overflow(sx_req *r)
+{
+    volatile char top[1] = { 0 };
+
+    (void)r;
+    return descend(top, 0);
+}
+
+/* --- Faults of time ---------------------------------------------------------------- */
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Keeps the loop, for ever without ms. */
+static int spin(sx_req *r)
+{
+    const int64_t ms = sx_arg_int(r, "ms", -1), begin = now_ms();
+
+    while (ms < 0 || now_ms() - begin < ms)
+        continue;
+    return sx_reply_text(r, 200, "spun\n");
+}
+
+/* --- Faults against the contract ---------------------------------------------------- */
+
+static int silent(sx_req *r)
+{
+    (void)r;
+    return SX_OK;
+}
+
+/* The body tells what the second reply was told; the client must see one answer. */
+static int double_reply(sx_req *r)
+{
+    const int first = sx_reply_text(r, 200, "first\n");
+    const int second = sx_reply_text(r, 500, "second\n");
+
+    sx_req_log(r, SX_INFO, "first reply %d, second reply %d", first, second);
+    return first;
+}
+
+static const struct {
+    const char *what;
+    const char *sql[2];
+} left_open[] = {
+    { "transaction", { "SELECT 1", NULL } },
+    { "setting", { "SET work_mem = '77MB'", "SET search_path = pg_catalog" } },
+    { "table", { "CREATE TEMPORARY TABLE left_behind (a integer)", NULL } },
+    { "lock", { "SELECT pg_advisory_lock(4711)", NULL } },
+};
+
+static int leave(sx_db *db, const char *const sql[2])
+{
+    if (sx_db_exec(db, sql[0], SX_NONE) == NULL)
+        return SX_EDB;
+    if (sql[1] != NULL && sx_db_exec(db, sql[1], SX_NONE) == NULL)
+        return SX_EDB;
+    return SX_OK;
+}
+
+/* Leaves something on its connection: a transaction, or what ?what= says. */
+static int leave_open(sx_req *r, sx_db *db)
+{
+    const char *what = sx_arg_text(r, "what");
+    size_t i = 0;
+
+    while (what != NULL && i < sizeof left_open / sizeof *left_open &&
+           strcmp(left_open[i].what, what) != 0)
+        i++;
+    if (i == sizeof left_open / sizeof *left_open)
+        return sx_fail(r, 400, "bad_what", "what: unknown value \"%s\"", what);
+    if (i == 0 && sx_db_begin(db) < 0)
+        return SX_EDB;
+    return leave(db, left_open[i].sql) < 0 ? SX_EDB : sx_reply_text(r, 200, "left\n");
+}
+
+/* Takes memory, touches it and forgets it. */
+static int leak(sx_req *r)
+{
+    const int64_t kb = sx_arg_int(r, "kb", 1);
+    const size_t size = kb > 0 && kb < 1 << 20 ? (size_t)kb << 10 : 1 << 10;
+    char *volatile lost = malloc(size);
+
+    if (lost == NULL)
+        return SX_ENOMEM;
+    memset(lost, 1, size);
+    lost = NULL;
+    return sx_reply_text(r, 200, "lost\n");
+}
+
+/* --- The same on a pool thread -------------------------------------------------------- */
+
+static int segv_on_pool(sx_req *r, sx_db *db)
+{
+    (void)db;
+    return segv(r);
+}
+
+static int spin_on_pool(sx_req *r, sx_db *db)
+{
+    (void)db;
+    return spin(r);
+}
+
+static const sx_field ms_params[] = {
+    { .name = "ms", .in = SX_IN_QUERY, .type = SX_INT, .doc = "For how long; for ever if absent" },
+    { 0 },
+};
+
+static const sx_field kb_params[] = {
+    { .name = "kb", .in = SX_IN_QUERY, .type = SX_INT, .doc = "Kilobytes" },
+    { 0 },
+};
+
+static const sx_field what_params[] = {
+    { .name = "what",
+      .in = SX_IN_QUERY,
+      .type = SX_TEXT,
+      .doc = "transaction, setting, table or lock" },
+    { 0 },
+};
+
+static const sx_route routes[] = {
+    { .method = "GET", .path = "/segv", .handler = segv, .summary = "Write to nowhere" },
+    { .method = "GET", .path = "/abort", .handler = abort_all, .summary = "Call abort" },
+    { .method = "GET", .path = "/overflow", .handler = overflow, .summary = "Overflow the stack" },
+    { .method = "GET",
+      .path = "/spin",
+      .handler = spin,
+      .params = ms_params,
+      .summary = "Keep the loop" },
+    { .method = "GET", .path = "/silent", .handler = silent, .summary = "Never answer" },
+    { .method = "GET",
+      .path = "/double-reply",
+      .handler = double_reply,
+      .summary = "Answer twice" },
+    { .method = "GET",
+      .path = "/leave-open",
+      .blocking = leave_open,
+      .params = what_params,
+      .summary = "Leave a transaction or something else on the connection" },
+    { .method = "GET",
+      .path = "/leak",
+      .handler = leak,
+      .params = kb_params,
+      .summary = "Forget memory" },
+    { .method = "GET",
+      .path = "/pool/segv",
+      .blocking = segv_on_pool,
+      .summary = "Write to nowhere on a pool thread" },
+    { .method = "GET",
+      .path = "/pool/spin",
+      .blocking = spin_on_pool,
+      .params = ms_params,
+      .summary = "Keep a pool thread" },
+    { 0 },
+};
+
+SX_PLUGIN("faults", "1.0.0", .summary = "Misbehaves on demand",
+          .needs = SX_CAP_DB | SX_CAP_BLOCKING, .routes = routes);

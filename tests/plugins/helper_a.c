@@ -1,0 +1,4 @@
+/* helper_a - see helper.h. */
+#define NAME  "helper_a"
+#define START 1000
+#include "helper.h"

@@ -1,0 +1,4 @@
+/* helper_b - see helper.h. */
+#define NAME  "helper_b"
+#define START 2000
+#include "helper.h"
