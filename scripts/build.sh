@@ -16,8 +16,8 @@ build()
     (
         flock 8
         if [ ! -f "build/$preset/build.ninja" ]; then
-            cmake --preset "$preset" --log-level=WARNING 8>&-
+            cmake --preset "$preset" --log-level=WARNING >/dev/null 8>&-
         fi
-        cmake --build --preset "$preset" "${targets[@]}" 8>&-
+        cmake --build --preset "$preset" "${targets[@]}" -- -k 0 8>&-
     ) 8>"$checkout/build/.$preset.lock"
 }

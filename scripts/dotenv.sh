@@ -7,14 +7,14 @@ dotenv=() # "KEY=VALUE" of the file, without the names that the environment has 
 dotenv_load()
 {
     local file=$1 line key n=0
+    local space='[[:space:]]*' name='[A-Za-z_][A-Za-z0-9_]*'
+    local pair="^$space(export[[:space:]]+)?($name)$space=$space(.*)\$"
 
     while IFS= read -r line || [ -n "$line" ]; do
         n=$((n + 1))
         line=${line%$'\r'}
         [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
-        if ! [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*=[[:space:]]*(.*)$ ]]; then
-            die "${file##*/}:$n: expected KEY=VALUE"
-        fi
+        [[ $line =~ $pair ]] || die "${file##*/}:$n: expected KEY=VALUE"
         key=${BASH_REMATCH[2]}
         dotenv_value "${BASH_REMATCH[3]}" || die "${file##*/}:$n: $key: a quote is not closed"
         [ -n "${!key+set}" ] || dotenv+=("$key=$dotenv_text")

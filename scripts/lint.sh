@@ -8,9 +8,9 @@ lint_main()
     packages_need packages.txt packages-test.txt
     build release
     build clang
-    for lint in floors globals length words includes format headers symbols libraries shell cppcheck tidy; do
+    for lint in floors length words format headers globals symbols libraries shell cppcheck tidy; do
         if "tests/lint/$lint"; then
-            say "$lint: good"
+            say "$lint: clean"
         else
             n_failed=$((n_failed + 1))
         fi

@@ -13,7 +13,7 @@ packages_missing()
     local installed
 
     mapfile -t names < <(package_names "$@")
-    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${names[@]}" 2>/dev/null || true)
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${names[@]}" 2>&1) || true
     for name in "${names[@]}"; do
         grep -qxF "installed $name" <<<"$installed" || printf '%s\n' "$name"
     done

@@ -66,8 +66,9 @@ cluster_find_programs()
         fi
     done
     [ -n "$cluster_bin" ] || die "PostgreSQL is not installed: no /usr/lib/postgresql/*/bin/initdb"
-    [ ! -f "$cluster_home/data/PG_VERSION" ] ||
-        die "$cluster_home is of PostgreSQL $(<"$cluster_home/data/PG_VERSION"), which is not installed"
+    if [ -f "$cluster_home/data/PG_VERSION" ]; then
+        die "$cluster_home needs PostgreSQL $(<"$cluster_home/data/PG_VERSION"), which is not there"
+    fi
 }
 
 cluster_init()
@@ -120,7 +121,8 @@ cluster_start()
     cluster_place_socket
     if cluster_run "$cluster_bin/pg_ctl" status -D "$cluster_home/data" >/dev/null; then
         say "ending the PostgreSQL that an earlier run left behind"
-        cluster_run "$cluster_bin/pg_ctl" stop -D "$cluster_home/data" -m fast -w -t 120 >/dev/null || true
+        cluster_run "$cluster_bin/pg_ctl" stop -D "$cluster_home/data" -m fast -w -t 120 \
+            >/dev/null || true
     fi
 
     say "starting PostgreSQL, log: $cluster_home/log"

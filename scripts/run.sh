@@ -45,7 +45,7 @@ run_alone()
 
 run_database()
 {
-    local name
+    local name hash
 
     for name in DATABASE_URL INSTANCE_NAME1 MFDB_NAME; do
         if [ -n "$(setting "$name")" ]; then
@@ -53,7 +53,8 @@ run_database()
             return
         fi
     done
-    cluster_place "$state/postgres" "/var/lib/sim-exchange/$(printf '%s' "$checkout" | cksum | tr ' ' -)"
+    hash=$(printf '%s' "$checkout" | sha256sum)
+    cluster_place "$state/postgres" "/var/lib/sim-exchange/${hash:0:16}"
     cluster_start
     cluster_database sim_exchange
     DATABASE_URL=$(cluster_url sim_exchange)

@@ -36,13 +36,15 @@ test_with_builds()
 
     test_start_postgres
     say "unit tests under ASan and UBSan"
-    test_step unit test_aslr tests/run-units build/asan/unit "$test_out/unit.count" "$filter" || true
+    test_step unit test_aslr \
+        tests/run-units build/asan "$test_out/unit.count" "$filter" || true
     say "unit tests of threads under TSan"
-    test_step threads test_aslr tests/run-units build/tsan/unit "$test_out/threads.count" "$filter" \
+    test_step threads test_aslr \
+        tests/run-units build/tsan "$test_out/threads.count" "$filter" \
         base_log work_ db_lease worker_thread || true
     say "lints and system tests"
-    test_step system test_aslr tests/run-pytest "$test_out/system.count" "$filter" \
-        tests/lint tests/system || true
+    test_step system test_aslr \
+        tests/run-pytest "$test_out/system.count" "$filter" tests/lint tests/http tests/system || true
 }
 
 # test_step NAME COMMAND…: without counts of its own a failure counts as one.
@@ -73,7 +75,8 @@ test_start_postgres()
     coproc POSTGRES { exec scripts/throwaway-postgres; }
     # shellcheck disable=SC2153
     test_postgres=$POSTGRES_PID
-    read -r -t 120 SX_TEST_DATABASE_URL <&"${POSTGRES[0]}" || die "there is no PostgreSQL for the tests"
+    read -r -t 120 SX_TEST_DATABASE_URL <&"${POSTGRES[0]}" ||
+        die "there is no PostgreSQL for the tests"
     export SX_TEST_DATABASE_URL
 }
 

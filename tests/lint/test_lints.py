@@ -38,7 +38,7 @@ def tree(tmp_path):
 def test_sources_are_clean(lint):
     status, faults = run(lint, CHECKOUT)
 
-    assert faults == []
+    assert not faults, "\n".join(faults)
     assert status == 0
 
 

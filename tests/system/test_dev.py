@@ -266,9 +266,11 @@ def test_a_dead_program_counts_one_failed_test(tmp_path):
     for name, text in programs.items():
         (tmp_path / name).write_text("#!/bin/bash\n" + text)
         (tmp_path / name).chmod(0o755)
+    (tmp_path / "CTestTestfile.cmake").write_text("".join(
+        f"add_test({name} {tmp_path / name})\n" for name in [*programs, "absent_test"]))
 
     done = subprocess.run([CHECKOUT / "tests/run-units", tmp_path, tmp_path / "count", ""],
                           capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert (tmp_path / "count").read_text() == "4 3 1\n"
+    assert (tmp_path / "count").read_text() == "4 4 1\n"
