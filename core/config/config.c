@@ -6,6 +6,7 @@
  */
 #include "config/config_private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,6 +75,17 @@ static void loader_finish(struct config_loader *l)
     free(l->env);
 }
 
+/* Beside the values, not among them: it is where the files lie, not what they say. */
+static int keep_root_dir(struct config_loader *l)
+{
+    char folder[PATH_MAX];
+    char *slash = realpath(l->dir, folder) == NULL ? NULL : strrchr(folder, '/');
+
+    if (slash != NULL)
+        *(slash == folder ? slash + 1 : slash) = '\0';
+    return json_object_set_new(l->root, "root_dir", json_string(slash != NULL ? folder : "."));
+}
+
 static void run_steps(struct config_loader *l)
 {
     (void)config_file_read(l, &l->base); /* a failure is a fault, and told as such */
@@ -83,7 +95,7 @@ static void run_steps(struct config_loader *l)
     config_environment(l);
     config_defaults(l);
     config_rules(l);
-    if (json_object_set_new(l->root, "env", json_string(l->env)) != 0)
+    if (json_object_set_new(l->root, "env", json_string(l->env)) != 0 || keep_root_dir(l) != 0)
         l->is_out_of_memory = true;
 }
 

@@ -96,6 +96,7 @@ struct sx_config_plugin {
 
 struct sx_config {
     const char *env; /* "development" … */
+    const char *root_dir; /* the folder above that of the files: relative paths start here */
     struct sx_config_server server;
     struct sx_config_http http;
     struct sx_config_database database;

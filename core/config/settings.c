@@ -113,7 +113,8 @@ static int fill(struct sx_config *cfg)
     int rc;
 
     cfg->env = json_string_value(json_object_get(cfg->root, "env"));
-    if (cfg->env == NULL)
+    cfg->root_dir = json_string_value(json_object_get(cfg->root, "root_dir"));
+    if (cfg->env == NULL || cfg->root_dir == NULL)
         return SX_ERR_INVALID;
     rc = fill_struct(&cfg->priv->arena, config_keys, cfg->root, cfg);
     return rc != 0 ? rc : fill_plugins(cfg);

@@ -1,0 +1,498 @@
+/*
+ * http/conn.c - one connection: reading, writing, its phases and its end.
+ *
+ * Ownership: a connection is on its server's list until libuv has closed it.  What it has to
+ * send stands in `out`, a buffer borrowed from the server; one write is under way at most,
+ * and what is answered meanwhile waits in `out` for the next.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "http/http_private.h"
+
+struct out_write {
+    uv_write_t req;
+    struct sx_http_conn *conn;
+    struct sx_buf buf; /* owned until it is written */
+};
+
+/* --- The end --------------------------------------------------------------- */
+
+static void on_closed(uv_handle_t *h)
+{
+    struct sx_http_conn *c = h->data;
+    struct sx_http_server *s = c->server;
+
+    sx_list_remove(&c->link);
+    s->stats.connections_open--;
+    sx_buf_finish(&c->in);
+    sx_http_buf_return(s, &c->out);
+    free(c);
+    sx_http_listeners_resume(s);
+    sx_http_server_released(s);
+}
+
+static void close_handle(struct sx_http_conn *c)
+{
+    sx_check(c->phase != PHASE_CLOSED);
+    c->phase = PHASE_CLOSED;
+    sx_wheel_cancel(&c->server->wheel, &c->timeout);
+    sx_list_remove(&c->dirty);
+    if (c->is_memory)
+        c->sink(c->sink_arg, NULL, 0);
+    uv_close(&c->uv.handle, on_closed);
+}
+
+void sx_http_conn_abort(struct sx_http_conn *c)
+{
+    struct sx_list *entry;
+
+    if (c->phase == PHASE_CLOSED)
+        return;
+    close_handle(c);
+    c->receiving = NULL;
+    while ((entry = sx_list_pop(&c->requests)) != NULL)
+        sx_http_req_gone(SX_MEMBER_OF(entry, struct sx_http_req, link));
+    c->n_requests = 0;
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    struct sx_http_conn *c = req->data;
+
+    free(req);
+    if (status < 0 && status != UV_ECANCELED)
+        sx_http_conn_abort(c);
+}
+
+/* The last answer was written.  A client that is still sending would get a reset, and may
+ * lose the answer with it: say that nothing more comes and read for a moment (RFC 9112
+ * section 9.6). */
+static void quit(struct sx_http_conn *c)
+{
+    uv_shutdown_t *req;
+
+    if (c->is_memory || c->saw_eof || !(c->must_linger || c->in.len > 0)) {
+        sx_http_conn_abort(c);
+        return;
+    }
+    req = malloc(sizeof *req);
+    if (req == NULL || uv_shutdown(req, &c->uv.stream, on_shutdown) != 0) {
+        free(req);
+        sx_http_conn_abort(c);
+        return;
+    }
+    req->data = c;
+    c->phase = PHASE_LINGER;
+    c->deadline_ms = uv_now(c->server->loop) + SX_HTTP_LINGER_MS;
+    sx_http_timeout(c->server, &c->timeout, c->deadline_ms);
+}
+
+void sx_http_conn_quit_if_idle(struct sx_http_conn *c)
+{
+    int unread = 0;
+    uv_os_fd_t fd;
+
+    if (c->phase != PHASE_IDLE)
+        return;
+    /* A request that is already in the socket's buffer is answered, then we close. */
+    if (!c->is_memory && uv_fileno(&c->uv.handle, &fd) == 0 && ioctl(fd, FIONREAD, &unread) == 0 &&
+        unread > 0)
+        return;
+    sx_http_conn_abort(c);
+}
+
+/* --- Timeouts --------------------------------------------------------------- */
+
+/* Most deadlines move further away before they are due, so the wheel keeps the old time and
+ * the callback looks again. */
+static void set_deadline(struct sx_http_conn *c, uint32_t ms)
+{
+    c->deadline_ms = uv_now(c->server->loop) + ms;
+    if (!sx_timeout_is_set(&c->timeout) || c->timeout.due_ms > c->deadline_ms)
+        sx_http_timeout(c->server, &c->timeout, c->deadline_ms);
+}
+
+static uint64_t unwritten(const struct sx_http_conn *c)
+{
+    return c->is_memory ? 0 : uv_stream_get_write_queue_size(&c->uv.stream);
+}
+
+static void time_out(struct sx_http_conn *c)
+{
+    struct sx_http_req *r = c->receiving;
+
+    if (c->phase == PHASE_WRITING && unwritten(c) < c->queue_noted) {
+        c->queue_noted = unwritten(c); /* it reads, if slowly */
+        set_deadline(c, c->server->set.limits.write_ms);
+        return;
+    }
+    if (c->phase != PHASE_HEAD && c->phase != PHASE_BODY) {
+        sx_http_conn_abort(c);
+        return;
+    }
+    if (r == NULL)
+        r = sx_http_req_create(c);
+    if (r == NULL) {
+        sx_http_conn_abort(c);
+        return;
+    }
+    c->receiving = NULL;
+    c->is_last = true;
+    c->must_linger = true;
+    r->is_keep_alive = false;
+    (void)sx_http_problem(r, 408, "timeout", "the request did not arrive in time");
+    sx_http_complete(r);
+}
+
+static void on_timeout(struct sx_timeout *t)
+{
+    struct sx_http_conn *c = SX_MEMBER_OF(t, struct sx_http_conn, timeout);
+
+    if (c->phase == PHASE_BUSY)
+        return;
+    if (uv_now(c->server->loop) < c->deadline_ms)
+        sx_http_timeout(c->server, t, c->deadline_ms);
+    else
+        time_out(c);
+}
+
+static enum sx_http_phase find_phase(const struct sx_http_conn *c)
+{
+    if (c->is_writing)
+        return PHASE_WRITING;
+    if (c->receiving != NULL)
+        return PHASE_BODY;
+    if (!sx_list_is_empty(&c->requests))
+        return PHASE_BUSY;
+    return c->in.len > 0 ? PHASE_HEAD : PHASE_IDLE;
+}
+
+static void set_phase(struct sx_http_conn *c)
+{
+    const struct sx_http_limits *limits = &c->server->set.limits;
+    enum sx_http_phase phase = find_phase(c);
+    bool is_same = c->phase == phase;
+
+    c->phase = (uint8_t)phase;
+    switch (phase) {
+    case PHASE_IDLE:
+        set_deadline(c, limits->idle_ms);
+        break;
+    case PHASE_HEAD: /* from its first byte to its last, however slowly they come */
+        if (!is_same)
+            set_deadline(c, limits->header_ms);
+        break;
+    case PHASE_BODY:
+        set_deadline(c, limits->body_ms);
+        break;
+    case PHASE_WRITING:
+        if (!is_same) {
+            c->queue_noted = unwritten(c);
+            set_deadline(c, limits->write_ms);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- Reading ----------------------------------------------------------------- */
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+    struct sx_http_conn *c = h->data;
+
+    (void)suggested;
+    *buf = uv_buf_init(c->server->read_buffer, SX_HTTP_READ_BYTES);
+}
+
+static void discard(struct sx_http_conn *c, size_t n)
+{
+    c->discarded_bytes += (uint32_t)n;
+    if (c->discarded_bytes > SX_HTTP_DRAIN_BYTES)
+        sx_http_conn_abort(c);
+}
+
+/* The client will send no more.  It may still read: answer what it asked for. */
+static void take_eof(struct sx_http_conn *c)
+{
+    struct sx_list *last = c->requests.prev;
+
+    c->saw_eof = true;
+    c->is_reading = false;
+    if (c->phase == PHASE_LINGER || c->receiving != NULL) {
+        sx_http_conn_abort(c);
+        return;
+    }
+    if (sx_list_is_empty(&c->requests))
+        return;
+    /* An endless answer to a client that said goodbye ends with it. */
+    if (SX_MEMBER_OF(last, struct sx_http_req, link)->resp.stream != NULL)
+        sx_http_conn_abort(c);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct sx_http_conn *c = stream->data;
+
+    if (n == 0)
+        return;
+    if (n == UV_EOF) {
+        take_eof(c);
+        if (c->phase != PHASE_CLOSED)
+            sx_http_conn_service(c);
+        return;
+    }
+    if (n < 0) {
+        sx_http_conn_abort(c);
+        return;
+    }
+    c->server->stats.bytes_in += (uint64_t)n;
+    if (c->phase == PHASE_LINGER) {
+        discard(c, (size_t)n);
+        return;
+    }
+    sx_http_refresh_date(c->server);
+    sx_http_input(c, buf->base, (size_t)n);
+    sx_list_remove(&c->dirty);
+    sx_http_conn_service(c);
+}
+
+static void set_reading(struct sx_http_conn *c)
+{
+    bool wants = !c->saw_eof && (!c->is_last || c->must_linger || !sx_list_is_empty(&c->requests)) &&
+                 c->in.len < SX_HTTP_READ_BYTES && !sx_http_conn_is_full(c);
+
+    if (c->is_memory || wants == c->is_reading)
+        return;
+    c->is_reading = wants;
+    if (wants)
+        (void)uv_read_start(&c->uv.stream, on_alloc, on_read);
+    else
+        (void)uv_read_stop(&c->uv.stream);
+}
+
+/* --- Writing ----------------------------------------------------------------- */
+
+bool sx_http_conn_is_full(const struct sx_http_conn *c)
+{
+    return c->out.len + unwritten(c) > c->server->set.limits.unread_bytes;
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct out_write *w = SX_MEMBER_OF(req, struct out_write, req);
+    struct sx_http_conn *c = w->conn;
+
+    sx_http_buf_return(c->server, &w->buf);
+    free(w);
+    c->is_writing = false;
+    if (c->phase == PHASE_CLOSED)
+        return;
+    if (status < 0)
+        sx_http_conn_abort(c);
+    else
+        sx_http_conn_service(c);
+}
+
+static void write_rest(struct sx_http_conn *c, size_t from)
+{
+    struct out_write *w = malloc(sizeof *w);
+    uv_buf_t buf;
+
+    if (w == NULL) {
+        sx_http_conn_abort(c);
+        return;
+    }
+    w->conn = c;
+    w->buf = c->out;
+    sx_buf_init(&c->out, SIZE_MAX / 2);
+    buf = uv_buf_init(w->buf.data + from, (unsigned)(w->buf.len - from));
+    c->is_writing = true;
+    if (uv_write(&w->req, &c->uv.stream, &buf, 1, on_written) != 0) {
+        c->is_writing = false;
+        sx_http_buf_return(c->server, &w->buf);
+        free(w);
+        sx_http_conn_abort(c);
+    }
+}
+
+static void conn_flush(struct sx_http_conn *c)
+{
+    uv_buf_t buf;
+    int n;
+
+    if (c->out.len == 0)
+        sx_http_buf_return(c->server, &c->out);
+    if (c->out.len == 0 || c->is_writing)
+        return;
+    c->server->stats.bytes_out += c->out.len;
+    if (c->is_memory) {
+        c->sink(c->sink_arg, c->out.data, c->out.len);
+        sx_http_buf_return(c->server, &c->out);
+        return;
+    }
+    buf = uv_buf_init(c->out.data, (unsigned)c->out.len);
+    n = uv_try_write(&c->uv.stream, &buf, 1);
+    if (n == (int)c->out.len)
+        sx_http_buf_return(c->server, &c->out);
+    else if (n >= 0 || n == UV_EAGAIN)
+        write_rest(c, n < 0 ? 0 : (size_t)n);
+    else
+        sx_http_conn_abort(c);
+}
+
+void sx_http_conn_touch(struct sx_http_conn *c)
+{
+    if (c->phase != PHASE_CLOSED && !c->is_processing && sx_list_is_empty(&c->dirty))
+        sx_list_push(&c->server->dirty, &c->dirty);
+}
+
+/* The request at the head of the line may be a file or a stream that waits for room. */
+static void feed_sender(struct sx_http_conn *c)
+{
+    struct sx_http_req *r;
+
+    if (sx_list_is_empty(&c->requests) || c->is_writing || c->out.len > 0)
+        return;
+    r = SX_MEMBER_OF(c->requests.next, struct sx_http_req, link);
+    if (r->state != SX_HTTP_SENDING)
+        return;
+    if (r->resp.kind == SX_HTTP_BODY_FILE)
+        sx_http_file_drained(r);
+    else
+        sx_http_stream_drained(r);
+}
+
+static bool is_over(const struct sx_http_conn *c)
+{
+    if (!sx_list_is_empty(&c->requests) || c->out.len > 0 || c->is_writing)
+        return false;
+    return c->is_last || (c->saw_eof && !c->is_stalled) ||
+           (c->server->is_draining && c->in.len == 0);
+}
+
+void sx_http_conn_service(struct sx_http_conn *c)
+{
+    if (c->phase == PHASE_CLOSED || c->phase == PHASE_LINGER)
+        return;
+    if (c->is_stalled)
+        sx_http_input_resume(c);
+    conn_flush(c);
+    if (c->phase != PHASE_CLOSED)
+        feed_sender(c);
+    if (c->phase == PHASE_CLOSED)
+        return;
+    conn_flush(c);
+    if (c->phase == PHASE_CLOSED)
+        return;
+    if (is_over(c))
+        quit(c);
+    else
+        set_phase(c);
+    if (c->phase != PHASE_CLOSED)
+        set_reading(c);
+}
+
+/* --- The beginning ------------------------------------------------------------ */
+
+static struct sx_http_conn *create_conn(struct sx_http_server *s)
+{
+    struct sx_http_conn *c = calloc(1, sizeof *c);
+
+    if (c == NULL)
+        return NULL;
+    c->server = s;
+    sx_list_init(&c->dirty);
+    sx_list_init(&c->requests);
+    sx_timeout_init(&c->timeout, on_timeout);
+    sx_buf_init(&c->in, SIZE_MAX / 2);
+    sx_buf_init(&c->out, SIZE_MAX / 2);
+    sx_list_push(&s->conns, &c->link);
+    s->stats.connections_open++;
+    s->stats.connections_opened++;
+    return c;
+}
+
+static int open_handle(struct sx_http_conn *c, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    bool is_ip = peer->sa_family == AF_INET || peer->sa_family == AF_INET6;
+    int err;
+
+    if (is_ip && len <= sizeof c->peer)
+        memcpy(&c->peer, peer, len);
+    else
+        c->peer.family = AF_UNIX;
+    err = is_ip ? uv_tcp_init(c->server->loop, &c->uv.tcp)
+                : uv_pipe_init(c->server->loop, &c->uv.pipe, 0);
+    if (err != 0)
+        return SX_ERR_IO;
+    c->uv.handle.data = c;
+    err = is_ip ? uv_tcp_open(&c->uv.tcp, fd) : uv_pipe_open(&c->uv.pipe, fd);
+    return err == 0 ? 0 : SX_ERR_IO;
+}
+
+int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    struct sx_http_conn *c = create_conn(s);
+
+    if (c == NULL)
+        return SX_ERR_NOMEM;
+    if (open_handle(c, fd, peer, len) < 0) {
+        if (c->uv.handle.data == c) {
+            close_handle(c); /* the descriptor is still the caller's */
+        } else {
+            sx_list_remove(&c->link);
+            s->stats.connections_open--;
+            free(c);
+        }
+        return SX_ERR_IO;
+    }
+    set_phase(c);
+    set_reading(c);
+    return 0;
+}
+
+int sx_http_memory_open(struct sx_http_server *s, sx_http_sink_fn *sink, void *arg,
+                        struct sx_http_conn **ret_conn)
+{
+    struct sx_http_conn *c = create_conn(s);
+
+    if (c == NULL)
+        return SX_ERR_NOMEM;
+    c->is_memory = true;
+    c->sink = sink;
+    c->sink_arg = arg;
+    (void)uv_timer_init(s->loop, &c->uv.timer); /* only so that it closes as a socket does */
+    c->uv.handle.data = c;
+    c->peer.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    set_phase(c);
+    *ret_conn = c;
+    return 0;
+}
+
+void sx_http_memory_feed(struct sx_http_conn *c, const char *data, size_t len)
+{
+    while (len > 0 && c->phase != PHASE_CLOSED && !c->is_last) {
+        size_t n = len < SX_HTTP_READ_BYTES ? len : SX_HTTP_READ_BYTES;
+
+        memcpy(c->server->read_buffer, data, n);
+        sx_http_refresh_date(c->server);
+        sx_http_input(c, c->server->read_buffer, n);
+        sx_list_remove(&c->dirty);
+        sx_http_conn_service(c);
+        data += n;
+        len -= n;
+    }
+}
+
+void sx_http_memory_close(struct sx_http_conn *c)
+{
+    sx_http_conn_abort(c);
+}

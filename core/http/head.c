@@ -1,0 +1,342 @@
+/*
+ * http/head.c - the head of a request: found, checked, parsed by llhttp, interpreted.
+ *
+ * llhttp sees a head only when it is whole and its lines end in CRLF, in one piece, so that
+ * every span is one slice.  What llhttp 8.1 does not check is checked here: bare line feeds,
+ * folded lines, Host, limits, Transfer-Encoding in every shape but "chunked", absolute and
+ * asterisk targets, Expect.  The body is framed by body.c, not by llhttp.
+ */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "http/field.h"
+#include "http/http_private.h"
+#include "http/target.h"
+
+/* --- Finding the end ------------------------------------------------------------ */
+
+static int over_limit(const struct sx_http_server *s, const char *data, size_t len, bool has_line)
+{
+    const struct sx_http_limits *limits = &s->set.limits;
+
+    if (!has_line && len > limits->request_line_bytes)
+        return -414;
+    if (!sx_field_is_tchar(data[0]))
+        return -400;
+    return len > (size_t)limits->request_line_bytes + limits->header_bytes ? -431 : 0;
+}
+
+ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,
+                            size_t *scanned)
+{
+    const char *end = data + len;
+    const char *line = data + *scanned;
+    const char *lf;
+
+    while ((lf = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+        if (lf == data || lf[-1] != '\r')
+            return -400;
+        if (lf - 1 == line)
+            return line == data ? -400 : lf + 1 - data;
+        if (line == data && (size_t)(lf - 1 - data) > s->set.limits.request_line_bytes)
+            return -414;
+        /* A folded line or a nameless field: llhttp would take the first (RFC 9112 5.2). */
+        if (line != data && (*line == ' ' || *line == '\t' || *line == ':'))
+            return -400;
+        line = lf + 1;
+        *scanned = (size_t)(line - data);
+    }
+    return over_limit(s, data, len, line != data);
+}
+
+/* --- llhttp's callbacks ----------------------------------------------------------- */
+
+static int on_url(llhttp_t *p, const char *at, size_t len)
+{
+    struct sx_http_req *r = p->data;
+
+    r->target = (struct sx_slice){ at, len };
+    return 0;
+}
+
+static int on_field(llhttp_t *p, const char *at, size_t len)
+{
+    struct sx_http_req *r = p->data;
+
+    if (r->n_headers >= r->server->set.limits.header_count)
+        return HPE_USER;
+    r->headers[r->n_headers].name = (struct sx_slice){ at, len };
+    r->headers[r->n_headers].value = (struct sx_slice){ at + len, 0 };
+    r->n_headers++;
+    return 0;
+}
+
+static int on_value(llhttp_t *p, const char *at, size_t len)
+{
+    struct sx_http_req *r = p->data;
+
+    while (len > 0 && (at[len - 1] == ' ' || at[len - 1] == '\t'))
+        len--;
+    if (r->n_headers == 0)
+        return HPE_USER;
+    r->headers[r->n_headers - 1].value = (struct sx_slice){ at, len };
+    return 0;
+}
+
+static int on_headers_complete(llhttp_t *p)
+{
+    (void)p;
+    return HPE_PAUSED;
+}
+
+void sx_http_head_init(struct sx_http_server *s)
+{
+    llhttp_settings_init(&s->parser_settings);
+    s->parser_settings.on_url = on_url;
+    s->parser_settings.on_header_field = on_field;
+    s->parser_settings.on_header_value = on_value;
+    s->parser_settings.on_headers_complete = on_headers_complete;
+    llhttp_init(&s->parser, HTTP_REQUEST, &s->parser_settings);
+}
+
+/* --- The request line ---------------------------------------------------------------- */
+
+/* "HTTP/1.1" at the end of the line; a later minor is read as 1.1 (RFC 9110 section 6.2), so
+ * its digit is set back for llhttp, which knows no other. */
+static int take_version(struct sx_http_req *r, char *line, size_t len, const char **ret_why)
+{
+    char *v = line + len - 8;
+
+    *ret_why = "the request line is not METHOD TARGET HTTP/1.1";
+    if (len < 14 || memcmp(v, "HTTP/", 5) != 0 || v[-1] != ' ' || v[6] != '.' || v[5] < '0' ||
+        v[5] > '9' || v[7] < '0' || v[7] > '9')
+        return 400;
+    if (v[5] != '1') {
+        *ret_why = "this server speaks HTTP/1.1";
+        return 505;
+    }
+    r->is_http10 = v[7] == '0';
+    if (v[7] > '1')
+        v[7] = '1';
+    return 0;
+}
+
+static int take_method(struct sx_http_req *r, const char *line, size_t len, const char **ret_why)
+{
+    size_t n = 0;
+
+    while (n < len && sx_field_is_tchar(line[n]))
+        n++;
+    *ret_why = "the method is not a token";
+    if (n == 0 || n == len || line[n] != ' ')
+        return 400;
+    r->method = (struct sx_slice){ line, n };
+    return 0;
+}
+
+/* --- The target: RFC 9112 section 3.2 -------------------------------------------------- */
+
+static int take_target(struct sx_http_req *r, const char **ret_why)
+{
+    struct sx_target t;
+
+    if (SX_UNLIKELY(sx_slice_is(r->method, "CONNECT"))) {
+        *ret_why = "this server is no proxy";
+        return 501;
+    }
+    *ret_why = "the request target is neither a path nor an http URI, or has a byte that must be "
+               "percent-encoded";
+    if (sx_target_split(r->target, &t) < 0)
+        return 400;
+    if (t.form == SX_TARGET_ABSOLUTE)
+        r->host = t.authority; /* it wins over Host: RFC 9112 section 3.2.2 */
+    r->path = t.path;
+    r->query = t.query;
+    if (t.has_empty_path && sx_slice_is(r->method, "OPTIONS"))
+        r->path = sx_slice_of("*");
+    if (sx_slice_is(r->path, "*") && !sx_slice_is(r->method, "OPTIONS"))
+        return 400;
+    return 0;
+}
+
+/* --- The fields that frame and route --------------------------------------------------- */
+
+struct framing {
+    struct sx_slice host, length, coding, expect;
+    uint32_t n_hosts, n_lengths, n_codings;
+    bool says_close, says_keep_alive;
+};
+
+static void take_connection(struct framing *f, struct sx_slice value)
+{
+    struct sx_slice token;
+
+    while (sx_field_list_next(&value, &token)) {
+        if (sx_slice_is_nocase(token, "close"))
+            f->says_close = true;
+        else if (sx_slice_is_nocase(token, "keep-alive"))
+            f->says_keep_alive = true;
+    }
+}
+
+static void collect(const struct sx_http_req *r, struct framing *f)
+{
+    for (uint32_t i = 0; i < r->n_headers; i++) {
+        const struct sx_http_header *h = &r->headers[i];
+
+        switch (h->name.len) {
+        case 4:
+            if (sx_text_equals_nocase(h->name.data, "host", 4)) {
+                f->host = h->value;
+                f->n_hosts++;
+            }
+            break;
+        case 6:
+            if (sx_text_equals_nocase(h->name.data, "expect", 6))
+                f->expect = h->value;
+            break;
+        case 10:
+            if (sx_text_equals_nocase(h->name.data, "connection", 10))
+                take_connection(f, h->value);
+            break;
+        case 14:
+            if (sx_text_equals_nocase(h->name.data, "content-length", 14)) {
+                f->length = h->value;
+                f->n_lengths++;
+            }
+            break;
+        case 17:
+            if (sx_text_equals_nocase(h->name.data, "transfer-encoding", 17)) {
+                f->coding = h->value;
+                f->n_codings++;
+            }
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static int check_host(struct sx_http_req *r, const struct framing *f, const char **ret_why)
+{
+    *ret_why = "HTTP/1.1 needs exactly one Host";
+    if (f->n_hosts > 1 || (f->n_hosts == 0 && !r->is_http10))
+        return 400;
+    *ret_why = "Host is not a host with an optional port";
+    if (f->n_hosts == 1 && !sx_target_is_host(f->host))
+        return 400;
+    if (r->host.data == NULL)
+        r->host = f->host;
+    return 0;
+}
+
+/* Codings that we do not have before a final chunked: understood, not implemented. */
+static bool ends_chunked(struct sx_slice codings)
+{
+    struct sx_slice item;
+    bool is_last_chunked = false;
+
+    while (sx_field_list_next(&codings, &item)) {
+        if (is_last_chunked || !sx_field_is_token(item))
+            return false;
+        is_last_chunked = sx_slice_is_nocase(item, "chunked");
+    }
+    return is_last_chunked;
+}
+
+/* RFC 9112 section 6.3, with the doubtful cases refused instead of repaired. */
+static int check_framing(struct sx_http_req *r, const struct framing *f, const char **ret_why)
+{
+    r->content_length = 0;
+    if (f->n_codings > 0) {
+        *ret_why = "Transfer-Encoding must be chunked, once, in HTTP/1.1, without Content-Length";
+        if (f->n_codings > 1 || f->n_lengths > 0 || r->is_http10)
+            return 400;
+        if (!sx_slice_is_nocase(f->coding, "chunked"))
+            return ends_chunked(f->coding) ? 501 : 400;
+        r->content_length = UINT64_MAX;
+        r->has_body = true;
+        return 0;
+    }
+    *ret_why = "Content-Length must be digits, once";
+    if (f->n_lengths > 1)
+        return 400;
+    if (f->n_lengths == 1 && sx_field_parse_length(f->length, &r->content_length) < 0)
+        return 400;
+    r->has_body = r->content_length > 0;
+    return 0;
+}
+
+static int check_expect(struct sx_http_req *r, const struct framing *f, const char **ret_why)
+{
+    if (f->expect.data == NULL || r->is_http10)
+        return 0;
+    *ret_why = "the only expectation is 100-continue";
+    if (!sx_slice_is_nocase(f->expect, "100-continue"))
+        return 417;
+    r->expects_continue = r->has_body;
+    return 0;
+}
+
+static int interpret(struct sx_http_req *r, const char **ret_why)
+{
+    struct framing f = { 0 };
+    int status;
+
+    collect(r, &f);
+    r->is_keep_alive = !f.says_close && (!r->is_http10 || f.says_keep_alive);
+    status = take_target(r, ret_why);
+    if (status == 0)
+        status = check_host(r, &f, ret_why);
+    if (status == 0)
+        status = check_framing(r, &f, ret_why);
+    if (status == 0)
+        status = check_expect(r, &f, ret_why);
+    return status;
+}
+
+/* What llhttp refuses, in HTTP's words. */
+static int parser_status(const struct sx_http_req *r, enum llhttp_errno err, const char **ret_why)
+{
+    if (err == HPE_INVALID_METHOD) {
+        *ret_why = "the method is not known";
+        return 501;
+    }
+    if (err == HPE_USER && r->n_headers >= r->server->set.limits.header_count) {
+        *ret_why = "there are too many header fields";
+        return 431;
+    }
+    *ret_why = "a header field or the request line has a byte that may not be there";
+    return 400;
+}
+
+int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *head, size_t len,
+                       const char **ret_why)
+{
+    const char *lf = memchr(head, '\n', len);
+    size_t line = (size_t)(lf - head) - 1;
+    enum llhttp_errno err;
+    int status = take_method(r, head, line, ret_why);
+
+    r->head = head;
+    r->head_len = len;
+    if (status == 0)
+        status = take_version(r, head, line, ret_why);
+    if (status != 0)
+        return status;
+    if (len - line > s->set.limits.header_bytes + 4) {
+        *ret_why = "the header fields are too large";
+        return 431;
+    }
+    llhttp_reset(&s->parser);
+    s->parser.data = r;
+    err = llhttp_execute(&s->parser, head, len);
+    if (err != HPE_PAUSED)
+        return parser_status(r, err, ret_why);
+    r->method_known = (char)s->parser.method;
+    r->is_head = s->parser.method == HTTP_HEAD;
+    r->is_safe = s->parser.method == HTTP_GET || r->is_head || s->parser.method == HTTP_OPTIONS;
+    return interpret(r, ret_why);
+}

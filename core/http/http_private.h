@@ -1,0 +1,196 @@
+/*
+ * http/http_private.h - what the files of this folder share: the server of one loop, its
+ * connections and the life of a request between them.  Everything belongs to the loop.
+ */
+#ifndef SX_HTTP_HTTP_PRIVATE_H
+#define SX_HTTP_HTTP_PRIVATE_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <llhttp.h>
+
+#include "base/clock.h"
+#include "http/http.h"
+
+#define SX_HTTP_READ_BYTES 65536u
+#define SX_HTTP_SPARE_BUFS 64u
+#define SX_HTTP_SPARE_REQS 512u
+#define SX_HTTP_KEEP_BYTES 16384u    /* of a recycled request's buffers              */
+#define SX_HTTP_DRAIN_BYTES 262144u  /* of a refused body that is read for politeness */
+#define SX_HTTP_GZIP_MAX_BYTES (1u << 20) /* more would hold up the loop              */
+#define SX_HTTP_LINGER_MS 2000u
+#define SX_HTTP_FILE_BYTES 65536u    /* a file up to here goes out at once, without a thread */
+
+struct sx_gzip;
+
+struct sx_http_listener {
+    struct sx_list link;
+    uv_poll_t poll;
+    struct sx_http_server *server;
+    int fd; /* owned */
+    bool is_paused;
+};
+
+/* Everything of one loop. */
+struct sx_http_server {
+    struct sx_http_settings set;
+    uv_loop_t *loop;
+    struct sx_http_stats stats;
+    struct sx_list listeners;
+    struct sx_list conns;
+    struct sx_list dirty;      /* connections with something to send or to go on with */
+    struct sx_list spare_reqs;
+    uint32_t n_spare_reqs;
+    struct sx_buf spare_bufs[SX_HTTP_SPARE_BUFS];
+    uint32_t n_spare_bufs;
+    struct sx_wheel wheel;
+    uv_timer_t tick;     /* runs while a timeout is set          */
+    uv_prepare_t before; /* flushes what timers have answered    */
+    uv_check_t after;    /* flushes what the poll phase answered */
+    bool has_tick;
+    llhttp_settings_t parser_settings;
+    llhttp_t parser; /* one head at a time, so one is enough */
+    struct sx_request_ids ids;
+    struct sx_gzip *gzip;
+    int reserve_fd; /* given up for a moment when descriptors run out */
+    uint64_t serial;
+    int64_t date_s;
+    char fixed[128]; /* "Server: …\r\nDate: …\r\n" */
+    size_t fixed_len;
+    size_t date_at;
+    void (*on_drained)(void *arg);
+    void *drained_arg;
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+    uint32_t n_handles; /* that libuv still holds */
+    bool is_draining, is_closing;
+    char read_buffer[SX_HTTP_READ_BYTES];
+};
+
+enum sx_http_phase {
+    PHASE_IDLE,    /* waits for the first byte of a request */
+    PHASE_HEAD,    /* part of a head has come               */
+    PHASE_BODY,    /* part of a body has come               */
+    PHASE_BUSY,    /* requests are under way                */
+    PHASE_WRITING, /* the client has to read first          */
+    PHASE_LINGER,  /* last answer sent; discarding          */
+    PHASE_CLOSED   /* libuv closes it                       */
+};
+
+enum sx_chunk_state {
+    CHUNK_SIZE, CHUNK_EXT, CHUNK_SIZE_LF, CHUNK_DATA, CHUNK_DATA_CR, CHUNK_DATA_LF,
+    CHUNK_TRAILER_START, CHUNK_TRAILER_NAME, CHUNK_TRAILER_VALUE, CHUNK_TRAILER_LF, CHUNK_END_LF,
+    CHUNK_DONE
+};
+
+/* How far the body of the request being received has come. */
+struct sx_http_body {
+    uint64_t left; /* of the content or of the chunk */
+    uint32_t n_digits;
+    uint32_t overhead_bytes; /* extensions and trailers so far */
+    uint8_t state;           /* enum sx_chunk_state */
+    uint8_t ext_state;
+    bool is_chunked, is_discarded;
+    uint64_t n_bytes; /* of content so far */
+};
+
+struct sx_http_conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+        uv_timer_t timer;
+    } uv;
+    struct sx_http_server *server;
+    struct sx_list link;
+    struct sx_list dirty;
+    struct sx_list requests;            /* in the order of arrival */
+    struct sx_http_req *receiving;      /* its body is still coming; also in requests */
+    struct sx_http_body body;
+    struct sx_timeout timeout;          /* fires early; deadline_ms decides */
+    uint64_t deadline_ms;
+    uint64_t queue_noted;               /* write queue when the timer was last set */
+    struct sx_buf in;                   /* came, not yet used up */
+    struct sx_buf out;                  /* to be written */
+    size_t scanned;                     /* of in: lines already looked at */
+    sx_http_sink_fn *sink;              /* of a memory connection */
+    void *sink_arg;
+    uint32_t n_requests;
+    uint32_t n_unsafe;
+    uint32_t discarded_bytes;
+    uint8_t phase;
+    bool is_memory, is_reading, is_writing, is_last, saw_eof, is_stalled, is_processing;
+    bool must_linger;
+    union {
+        sa_family_t family;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer;
+};
+
+/* server.c */
+void sx_http_refresh_date(struct sx_http_server *s);
+void sx_http_server_released(struct sx_http_server *s); /* a handle or connection is gone */
+
+/* listener.c */
+void sx_http_listeners_close(struct sx_http_server *s);
+void sx_http_listeners_resume(struct sx_http_server *s);
+
+/* conn.c */
+int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer, socklen_t len);
+void sx_http_conn_touch(struct sx_http_conn *c);   /* into the list of dirty ones      */
+void sx_http_conn_service(struct sx_http_conn *c); /* go on reading, then write        */
+void sx_http_conn_abort(struct sx_http_conn *c);   /* at once; requests are told       */
+bool sx_http_conn_is_full(const struct sx_http_conn *c);
+void sx_http_conn_quit_if_idle(struct sx_http_conn *c);
+void sx_http_buf_borrow(struct sx_http_server *s, struct sx_buf *b);
+void sx_http_buf_return(struct sx_http_server *s, struct sx_buf *b);
+
+/* input.c: bytes to requests */
+void sx_http_input(struct sx_http_conn *c, char *data, size_t len);
+void sx_http_input_resume(struct sx_http_conn *c);
+
+/* head.c: the length of a complete head, 0 when more is needed, or a negative HTTP status. */
+ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,
+                            size_t *scanned);
+void sx_http_head_init(struct sx_http_server *s);
+/* 0, or the status that refuses it; *ret_why tells people. */
+int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *head, size_t len,
+                       const char **ret_why);
+
+/* body.c: takes what belongs to the body; the number of bytes, or a negative HTTP status. */
+void sx_http_body_begin(struct sx_http_body *b, const struct sx_http_req *r);
+ptrdiff_t sx_http_body_take(struct sx_http_body *b, struct sx_http_req *r, const char *data, size_t len);
+bool sx_http_body_is_done(const struct sx_http_body *b);
+
+/* request.c */
+struct sx_http_req *sx_http_req_create(struct sx_http_conn *c);
+void sx_http_req_recycle(struct sx_http_req *r);
+void sx_http_req_dispatch(struct sx_http_req *r); /* head and body are there */
+void sx_http_req_gone(struct sx_http_req *r);
+void sx_http_reqs_free(struct sx_http_server *s);
+
+void sx_http_cors_request(const struct sx_http_req *r, struct sx_cors_request *ret);
+
+/* response.c */
+bool sx_http_answer_has(struct sx_http_req *r, const char *name);
+void sx_http_add_line(struct sx_http_req *r, const char *name, const char *value);
+
+/* output.c: answers in their turn */
+void sx_http_output_advance(struct sx_http_conn *c);
+void sx_http_output_end(struct sx_http_req *r); /* the answer is in the buffer whole */
+void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has_length, uint64_t length,
+                         bool is_chunked);
+
+/* file_body.c, stream.c: answers that take their time */
+void sx_http_file_start(struct sx_http_req *r);
+void sx_http_file_drained(struct sx_http_req *r);
+void sx_http_file_close(struct sx_http_req *r);
+void sx_http_stream_start(struct sx_http_req *r);
+void sx_http_stream_drained(struct sx_http_req *r);
+void sx_http_stream_gone(struct sx_http_req *r);
+
+#endif /* SX_HTTP_HTTP_PRIVATE_H */

@@ -1,0 +1,301 @@
+/*
+ * http/input.c - from bytes to requests, in order.
+ *
+ * Bytes are used up where they lie (the shared read buffer, or `in` when something was left
+ * over); only what is not complete, or has to wait, is kept.  A request with a body or an
+ * unsafe method begins when those before it are answered; safe ones may overlap
+ * (RFC 9112 section 9.3.2).
+ */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "http/http_private.h"
+
+/* Nothing after this request is read (I8): its answer is the last one. */
+static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, const char *why)
+{
+    static const struct {
+        int status;
+        const char *code;
+    } codes[] = { { 400, "bad_request" },        { 413, "body_too_large" },
+                  { 414, "target_too_long" },    { 417, "expectation_failed" },
+                  { 431, "headers_too_large" },  { 500, "out_of_memory" },
+                  { 501, "not_implemented" },    { 505, "version_not_supported" },
+                  { 0, "bad_request" } };
+    size_t i = 0;
+
+    while (codes[i].status != 0 && codes[i].status != status)
+        i++;
+    c->receiving = NULL;
+    c->is_last = true;
+    c->must_linger = true;
+    r->is_keep_alive = false;
+    (void)sx_http_problem(r, status, codes[i].code, "%s", why);
+    sx_http_complete(r);
+}
+
+/* May the next request begin while others are under way? */
+static bool has_room(const struct sx_http_conn *c)
+{
+    if (sx_list_is_empty(&c->requests))
+        return !sx_http_conn_is_full(c);
+    return c->n_unsafe == 0 && c->n_requests < c->server->set.limits.pipelined &&
+           !sx_http_conn_is_full(c);
+}
+
+/* --- The body ----------------------------------------------------------------- */
+
+static void body_complete(struct sx_http_conn *c, struct sx_http_req *r)
+{
+    c->receiving = NULL;
+    if (c->body.is_discarded) {
+        sx_http_complete(r);
+        return;
+    }
+    if (r->body.data == NULL)
+        r->body = (struct sx_slice){ r->body_buf.data, r->body_buf.len };
+    sx_http_req_dispatch(r);
+}
+
+static const char *body_fault(int status)
+{
+    return status == 413   ? "the body is larger than this route accepts"
+           : status == 500 ? "no memory for the body"
+                           : "the body is not framed as RFC 9112 says";
+}
+
+static size_t take_body(struct sx_http_conn *c, const char *data, size_t len)
+{
+    struct sx_http_req *r = c->receiving;
+    ptrdiff_t n = sx_http_body_take(&c->body, r, data, len);
+
+    if (n < 0) {
+        sx_http_unreply(r);
+        refuse(c, r, (int)-n, body_fault((int)-n));
+        return len;
+    }
+    if (sx_http_body_is_done(&c->body))
+        body_complete(c, r);
+    return (size_t)n;
+}
+
+/* The whole body lies behind its head: no copy. */
+static bool body_lies_here(const struct sx_http_req *r, size_t len)
+{
+    return r->content_length != UINT64_MAX && r->content_length <= len && !r->wants_multipart;
+}
+
+/* Answered before its body was read: read what is short, so that the connection can stay. */
+static void begin_discard(struct sx_http_conn *c, struct sx_http_req *r)
+{
+    if (r->expects_continue ||
+        (r->content_length != UINT64_MAX && r->content_length > SX_HTTP_DRAIN_BYTES)) {
+        c->is_last = true;
+        c->must_linger = true;
+        r->is_keep_alive = false;
+        sx_http_complete(r);
+        return;
+    }
+    r->max_body = SX_HTTP_DRAIN_BYTES;
+    c->body.is_discarded = true;
+    c->receiving = r;
+}
+
+/* What follows the head; returns how much of the body was used. */
+static size_t begin_body(struct sx_http_conn *c, struct sx_http_req *r, const char *data, size_t len)
+{
+    if (r->resp.status == 0 && r->content_length != UINT64_MAX && r->content_length > r->max_body)
+        (void)sx_http_problem(r, 413, "body_too_large",
+                              "the body has %llu bytes, this route accepts %llu",
+                              (unsigned long long)r->content_length,
+                              (unsigned long long)r->max_body);
+    sx_http_body_begin(&c->body, r);
+    if (r->resp.status != 0) {
+        begin_discard(c, r);
+        return 0;
+    }
+    if (body_lies_here(r, len)) {
+        r->body = (struct sx_slice){ data, (size_t)r->content_length };
+        sx_http_req_dispatch(r);
+        return (size_t)r->content_length;
+    }
+    c->receiving = r;
+    if (r->expects_continue && len == 0)
+        sx_buf_add_text(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
+    return 0;
+}
+
+/* --- The head ------------------------------------------------------------------ */
+
+static bool is_preflight(struct sx_http_req *r)
+{
+    struct sx_cors_request req;
+
+    if (SX_LIKELY(r->server->set.cors == NULL))
+        return false;
+    sx_http_cors_request(r, &req);
+    return req.is_preflight;
+}
+
+static void take_request(struct sx_http_conn *c, struct sx_http_req *r)
+{
+    c->n_requests++;
+    if (!r->is_safe)
+        c->n_unsafe++;
+    sx_list_push(&c->requests, &r->link);
+    c->server->stats.requests++;
+}
+
+static void refuse_head(struct sx_http_conn *c, int status, const char *why)
+{
+    struct sx_http_req *r = sx_http_req_create(c);
+
+    if (r == NULL) {
+        sx_http_conn_abort(c);
+        return;
+    }
+    take_request(c, r);
+    refuse(c, r, status, why);
+}
+
+/* A head of len bytes: the number of bytes used with its body, or 0 when it has to wait. */
+static size_t take_head(struct sx_http_conn *c, char *data, size_t len, size_t available)
+{
+    struct sx_http_req *r = sx_http_req_create(c);
+    const char *why = NULL;
+    int status;
+
+    if (r == NULL) {
+        sx_http_conn_abort(c);
+        return available;
+    }
+    status = sx_http_head_parse(c->server, r, data, len, &why);
+    if (status == 0 && (r->has_body || !r->is_safe) && !sx_list_is_empty(&c->requests)) {
+        sx_http_req_recycle(r);
+        return 0;
+    }
+    take_request(c, r);
+    if (status != 0) {
+        refuse(c, r, status, why);
+        return len;
+    }
+    if (is_preflight(r))
+        (void)sx_http_reply(r, 204, NULL, NULL, 0);
+    else
+        c->server->set.ops.head(r);
+    if (r->has_body)
+        return len + begin_body(c, r, data + len, available - len);
+    if (r->resp.status != 0)
+        sx_http_complete(r);
+    else
+        sx_http_req_dispatch(r);
+    return len;
+}
+
+static const char *head_fault(int status)
+{
+    return status == 414   ? "the request line is too long"
+           : status == 431 ? "the header fields are too large"
+           : status == 505 ? "this server speaks HTTP/1.1"
+                           : "the request is not HTTP/1.1 as RFC 9112 says";
+}
+
+/* Empty lines before a request are skipped (RFC 9112 section 2.2). */
+static size_t skip_empty_lines(const char *data, size_t len)
+{
+    size_t n = 0;
+
+    while (n + 1 < len && data[n] == '\r' && data[n + 1] == '\n')
+        n += 2;
+    return n;
+}
+
+/* Uses up what it can; the number of bytes used. */
+static size_t process(struct sx_http_conn *c, char *data, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && c->phase != PHASE_CLOSED && !c->is_last) {
+        ptrdiff_t head;
+        size_t used;
+
+        if (c->receiving != NULL) {
+            at += take_body(c, data + at, len - at);
+            continue;
+        }
+        if (c->scanned == 0)
+            at += skip_empty_lines(data + at, len - at);
+        if (at == len)
+            break;
+        head = sx_http_head_find(c->server, data + at, len - at, &c->scanned);
+        if (head == 0)
+            break;
+        if (!has_room(c)) {
+            c->is_stalled = true;
+            break;
+        }
+        c->scanned = 0;
+        if (head < 0) {
+            refuse_head(c, (int)-head, head_fault((int)-head));
+            break;
+        }
+        used = take_head(c, data + at, (size_t)head, len - at);
+        if (used == 0) {
+            c->is_stalled = true;
+            break;
+        }
+        at += used;
+    }
+    return at;
+}
+
+/* What is left over stays in `in`; an empty `in` gives its memory back. */
+static void keep_rest(struct sx_http_conn *c, const char *data, size_t len)
+{
+    if (len == 0)
+        sx_buf_reset(&c->in, 0);
+    else if (c->in.len > 0 && data >= c->in.data && data < c->in.data + c->in.len) {
+        memmove(c->in.data, data, len);
+        c->in.len = len;
+    } else {
+        sx_buf_add(&c->in, data, len);
+        if (sx_buf_failed(&c->in))
+            sx_http_conn_abort(c);
+    }
+}
+
+static void run(struct sx_http_conn *c, char *data, size_t len)
+{
+    size_t used;
+
+    if (c->out.data == NULL)
+        sx_http_buf_borrow(c->server, &c->out);
+    c->is_processing = true;
+    c->is_stalled = false;
+    used = process(c, data, len);
+    c->is_processing = false;
+    if (c->phase == PHASE_CLOSED)
+        return;
+    keep_rest(c, data + used, len - used);
+}
+
+void sx_http_input(struct sx_http_conn *c, char *data, size_t len)
+{
+    if (c->in.len == 0) {
+        run(c, data, len);
+        return;
+    }
+    sx_buf_add(&c->in, data, len);
+    if (sx_buf_failed(&c->in)) {
+        sx_http_conn_abort(c);
+        return;
+    }
+    run(c, c->in.data, c->in.len);
+}
+
+void sx_http_input_resume(struct sx_http_conn *c)
+{
+    if (c->in.len > 0 && !c->is_last && c->receiving == NULL && has_room(c))
+        run(c, c->in.data, c->in.len);
+}

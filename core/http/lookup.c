@@ -1,0 +1,106 @@
+/*
+ * http/lookup.c - reading a request: fields, the id, where it came from.
+ */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "http/http_private.h"
+
+struct sx_slice sx_http_header(const struct sx_http_req *r, const char *name, size_t len)
+{
+    for (uint32_t i = 0; i < r->n_headers; i++) {
+        const struct sx_http_header *h = &r->headers[i];
+
+        if (h->name.len == len && sx_text_equals_nocase(h->name.data, name, len))
+            return h->value;
+    }
+    return (struct sx_slice){ NULL, 0 };
+}
+
+#define HEADER(r, name) sx_http_header((r), (name), sizeof(name) - 1)
+
+const char *sx_http_request_id(struct sx_http_req *r)
+{
+    if (r->id.text[0] == '\0' && !sx_request_id_take(HEADER(r, "x-request-id"), &r->id))
+        sx_request_ids_next(&r->server->ids, &r->id);
+    return r->id.text;
+}
+
+const struct sx_trace *sx_http_trace(struct sx_http_req *r)
+{
+    if (r->trace_state == 0)
+        r->trace_state = sx_trace_parse(HEADER(r, "traceparent"), HEADER(r, "x-cloud-trace-context"),
+                                        &r->trace)
+                             ? 1
+                             : -1;
+    return r->trace_state > 0 ? &r->trace : NULL;
+}
+
+/* Several lines of one name are one list (RFC 9110 section 5.3). */
+static struct sx_slice joined(struct sx_http_req *r, const char *name, size_t len)
+{
+    struct sx_slice all = { NULL, 0 };
+
+    for (uint32_t i = 0; i < r->n_headers; i++) {
+        const struct sx_http_header *h = &r->headers[i];
+        char *text;
+
+        if (h->name.len != len || !sx_text_equals_nocase(h->name.data, name, len))
+            continue;
+        if (all.data == NULL) {
+            all = h->value;
+            continue;
+        }
+        text = sx_arena_printf(&r->arena, "%.*s,%.*s", (int)all.len, all.data, (int)h->value.len,
+                               h->value.data);
+        if (text == NULL)
+            break;
+        all = sx_slice_of(text);
+    }
+    return all;
+}
+
+static void find_client(struct sx_http_req *r)
+{
+    struct sx_forwarded fwd = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
+    struct sx_client client;
+
+    if (r->server->set.proxies != NULL) {
+        fwd.xff = joined(r, "x-forwarded-for", 15);
+        fwd.proto = joined(r, "x-forwarded-proto", 17);
+        fwd.host = joined(r, "x-forwarded-host", 16);
+    }
+    r->remote = r->scheme = "";
+    if (r->conn == NULL)
+        return;
+    sx_client_find(r->server->set.proxies, (const struct sockaddr *)&r->conn->peer, &fwd, &client);
+    r->scheme = client.scheme;
+    r->remote = sx_arena_text(&r->arena, client.address, strlen(client.address));
+    if (r->remote == NULL)
+        r->remote = "";
+}
+
+const char *sx_http_remote(struct sx_http_req *r)
+{
+    if (r->remote == NULL)
+        find_client(r);
+    return r->remote;
+}
+
+const char *sx_http_scheme(struct sx_http_req *r)
+{
+    if (r->scheme == NULL)
+        find_client(r);
+    return r->scheme;
+}
+
+void sx_http_cors_request(const struct sx_http_req *r, struct sx_cors_request *ret)
+{
+    ret->origin = HEADER(r, "origin");
+    ret->method = HEADER(r, "access-control-request-method");
+    ret->headers = HEADER(r, "access-control-request-headers");
+    ret->is_preflight = sx_slice_is(r->method, "OPTIONS") && ret->origin.data != NULL &&
+                        ret->method.data != NULL;
+}

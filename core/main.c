@@ -1,0 +1,404 @@
+/*
+ * main.c - the subcommands.
+ *
+ * Commands that map plugin code (check, routes, plugins, describe, migrate) do so in a child
+ * process: a plugin that crashes while it is loaded is a fault to report, not the end of the
+ * command.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "plugin/plugins.h"
+#include "supervisor/supervisor.h"
+#include "worker/worker.h"
+
+struct options {
+    const char *config_dir, *env;
+    bool effective, schema, dry_run, help;
+    char **rest;
+    int n_rest;
+    char **argv;
+};
+
+struct command {
+    const char *name, *usage, *summary, *help;
+    int (*run)(const struct options *opt);
+    bool maps_plugins; /* runs in a child */
+};
+
+/* --- What the commands share -------------------------------------------------------------- */
+
+static int tell(struct sx_report *rep, int code)
+{
+    sx_report_print(rep, stderr);
+    sx_report_finish(rep);
+    return code;
+}
+
+static int load_config(const struct options *opt, struct sx_report *rep, struct sx_config **ret_config)
+{
+    struct sx_config_source src = { .dir = opt->config_dir, .env = opt->env };
+
+    return sx_config_load(&src, rep, ret_config);
+}
+
+/* Every fault of the configuration and, as far as it can be read, of its plugins. */
+static int load_all(const struct options *opt, struct sx_report *rep, struct sx_config **ret_config,
+                    struct sx_plugins **ret_plugins)
+{
+    struct sx_plugins_settings set = { 0 };
+    int err = load_config(opt, rep, ret_config);
+
+    if (err < 0)
+        return err;
+    set.config = *ret_config;
+    set.root_dir = (*ret_config)->root_dir;
+    return sx_plugins_load(&set, rep, ret_plugins);
+}
+
+/* --- serve ------------------------------------------------------------------------------------ */
+
+static int reload_config(void *arg, struct sx_report *rep, struct sx_config **ret_config)
+{
+    return load_config(arg, rep, ret_config);
+}
+
+static enum sx_log_severity severity_of(const char *level)
+{
+    return strcmp(level, "debug") == 0     ? SX_LOG_DEBUG
+           : strcmp(level, "warning") == 0 ? SX_LOG_WARNING
+           : strcmp(level, "error") == 0   ? SX_LOG_ERROR
+                                           : SX_LOG_INFO;
+}
+
+/* The log's thread must leave every signal to the supervisor. */
+static int open_log(const struct sx_config_log *cfg, struct sx_log **ret_log)
+{
+    struct sx_log_settings set = { .fd = STDOUT_FILENO,
+                                   .format = strcmp(cfg->format, "json") == 0   ? SX_LOG_JSON
+                                             : strcmp(cfg->format, "text") == 0 ? SX_LOG_TEXT
+                                                                                : SX_LOG_AUTO,
+                                   .level = severity_of(cfg->level),
+                                   .process = "supervisor",
+                                   .trace_project = *cfg->trace_project == '\0' ? NULL : cfg->trace_project };
+    sigset_t all, old;
+    int err;
+
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &old);
+    err = sx_log_create(&set, ret_log);
+    (void)sigprocmask(SIG_SETMASK, &old, NULL);
+    return err;
+}
+
+static int run_serve(const struct options *opt)
+{
+    struct sx_supervisor_settings set = { .reload_config = reload_config,
+                                          .arg = (void *)(uintptr_t)opt,
+                                          .argv = opt->argv };
+    struct sx_report rep;
+    struct sx_log *log = NULL;
+    int code;
+
+    sx_report_init(&rep);
+    if (load_config(opt, &rep, &set.config) < 0)
+        return tell(&rep, 2);
+    if (open_log(&set.config->log, &log) < 0) {
+        sx_report_add(&rep, "the log cannot be started");
+        sx_config_destroy(set.config);
+        return tell(&rep, 1);
+    }
+    sx_report_finish(&rep);
+    set.log = log;
+    code = sx_supervisor_run(&set);
+    sx_log_destroy(log);
+    return code;
+}
+
+/* --- Commands that only look ---------------------------------------------------------------------- */
+
+static int run_check(const struct options *opt)
+{
+    struct sx_config *cfg = NULL;
+    struct sx_plugins *ps = NULL;
+    struct sx_report rep;
+    int code = 0;
+
+    sx_report_init(&rep);
+    if (load_all(opt, &rep, &cfg, &ps) < 0 || sx_plugins_check(ps, &rep) < 0)
+        code = 2;
+    else
+        (void)printf("%s: %zu plugins would be served, no fault found\n", cfg->env, cfg->n_plugins);
+    sx_plugins_destroy(ps);
+    sx_config_destroy(cfg);
+    return tell(&rep, code);
+}
+
+static int print_set(const struct options *opt, void (*print)(const struct sx_plugins *ps, FILE *out))
+{
+    struct sx_config *cfg = NULL;
+    struct sx_plugins *ps = NULL;
+    struct sx_report rep;
+    int code = 0;
+
+    sx_report_init(&rep);
+    if (load_all(opt, &rep, &cfg, &ps) < 0)
+        code = 2;
+    else
+        print(ps, stdout);
+    sx_plugins_destroy(ps);
+    sx_config_destroy(cfg);
+    return tell(&rep, code);
+}
+
+static int run_routes(const struct options *opt)
+{
+    return print_set(opt, sx_plugins_print_routes);
+}
+
+static int run_plugins(const struct options *opt)
+{
+    return print_set(opt, sx_plugins_print);
+}
+
+static int run_describe(const struct options *opt)
+{
+    struct sx_report rep;
+    int code = 0;
+
+    sx_report_init(&rep);
+    if (opt->n_rest != 1) {
+        sx_report_add(&rep, "describe: expected one file, found %d", opt->n_rest);
+        return tell(&rep, 2);
+    }
+    if (sx_plugin_describe(opt->rest[0], &rep, stdout) < 0)
+        code = 2;
+    return tell(&rep, code);
+}
+
+static int run_config(const struct options *opt)
+{
+    struct sx_config *cfg = NULL;
+    struct sx_report rep;
+    int code = 0;
+
+    if (opt->schema) {
+        char *text = sx_config_schema();
+
+        code = text != NULL && puts(text) >= 0 ? 0 : 1;
+        free(text);
+        return code;
+    }
+    sx_report_init(&rep);
+    if (load_config(opt, &rep, &cfg) < 0)
+        code = 2;
+    else
+        sx_config_print(cfg, stdout);
+    sx_config_destroy(cfg);
+    return tell(&rep, code);
+}
+
+/* --- migrate -------------------------------------------------------------------------------------- */
+
+static void say(void *arg, const char *line)
+{
+    (void)arg;
+    (void)printf("%s\n", line);
+}
+
+static int migrate(const struct options *opt, const struct sx_config *cfg, struct sx_plugins *ps, struct sx_report *rep)
+{
+    const struct sx_db_module *db;
+    const char *url = *cfg->database.direct_url != '\0' ? cfg->database.direct_url : cfg->database.url;
+    struct sx_db_migrate_plugin *plugins;
+    char *path;
+    size_t n;
+    int err;
+
+    if (*url == '\0') {
+        sx_report_add(rep, "%s: database.url: no database is configured, there is nothing to migrate",
+                      sx_config_origin(cfg, "database.url"));
+        return SX_ERR_INVALID;
+    }
+    plugins = sx_plugins_migrations(ps, &n);
+    path = sx_worker_db_path();
+    err = plugins == NULL || path == NULL ? SX_ERR_NOMEM : sx_db_open(path, rep, &db);
+    free(path);
+    if (err < 0)
+        return err;
+    return db->migrate(url, plugins, n, opt->dry_run ? SX_DB_MIGRATE_DRY_RUN : SX_DB_MIGRATE_APPLY,
+                       cfg->database.roles, rep, say, NULL);
+}
+
+static int run_migrate(const struct options *opt)
+{
+    struct sx_config *cfg = NULL;
+    struct sx_plugins *ps = NULL;
+    struct sx_report rep;
+    int code = 0;
+
+    sx_report_init(&rep);
+    if (load_all(opt, &rep, &cfg, &ps) < 0)
+        code = 2;
+    else if (migrate(opt, cfg, ps, &rep) < 0)
+        code = 1;
+    sx_plugins_destroy(ps);
+    sx_config_destroy(cfg);
+    return tell(&rep, code);
+}
+
+static int run_version(const struct options *opt)
+{
+    (void)opt;
+    (void)printf("sim-exchange %s\n", SX_VERSION);
+    return 0;
+}
+
+/* --- The table -------------------------------------------------------------------------------------- */
+
+static const struct command commands[] = {
+    { "serve", "[--config DIR] [--env NAME]", "serve until TERM",
+      "Starts the workers and serves.  HUP reloads, TERM ends gracefully, INT quickly; docs/operators.md\n"
+      "tells all signals.  Ends with 2 when the configuration or a plugin is at fault, 1 for other failures.",
+      run_serve, false },
+    { "check", "[--config DIR] [--env NAME]", "find every fault of a configuration and its plugins",
+      "Loads everything, runs each plugin's check function and serves nothing.  Ends with 2 and one\n"
+      "sentence for each fault.",
+      run_check, true },
+    { "routes", "[--config DIR] [--env NAME]", "list the routes that would be served",
+      "Method, path, plugin, where the handler runs, summary.", run_routes, true },
+    { "plugins", "[--config DIR] [--env NAME]", "list the plugins of an environment",
+      "Name, version, number of routes, mount point, file.", run_plugins, true },
+    { "describe", "FILE.so", "tell what a plugin's file says of itself",
+      "Name, version, build, ABI, needs, routes with their parameters, options, metrics, migrations.", run_describe,
+      true },
+    { "config", "[--effective | --schema] [--config DIR] [--env NAME]", "print the configuration",
+      "--effective  every key with its value and origin (this is the default)\n"
+      "--schema     the JSON Schema of the files",
+      run_config, false },
+    { "migrate", "[--dry-run] [--config DIR] [--env NAME]", "bring the database to what the plugins expect",
+      "Applies each plugin's migrations in its own schema, each in a transaction, under a lock.\n"
+      "--dry-run  says what would be done and does nothing",
+      run_migrate, true },
+    { "version", "", "print the version", "", run_version, false },
+    { NULL, NULL, NULL, NULL, NULL, false },
+};
+
+static int usage(FILE *out, int code)
+{
+    (void)fprintf(out, "usage: sim-exchange COMMAND [OPTION …]\n\n");
+    for (const struct command *c = commands; c->name != NULL; c++)
+        (void)fprintf(out, "  %-10s %s\n", c->name, c->summary);
+    (void)fprintf(out, "\n  --config DIR  the folder of base.json and the environments' files (./config)\n"
+                       "  --env NAME    the environment (SX_ENV, or development)\n"
+                       "  --help        after a command: what it does\n");
+    return code;
+}
+
+static int usage_of(const struct command *c)
+{
+    (void)printf("usage: sim-exchange %s %s\n\n%s\n", c->name, c->usage, *c->help == '\0' ? c->summary : c->help);
+    return 0;
+}
+
+static int parse(int argc, char **argv, struct options *opt)
+{
+    static const struct option longs[] = {
+        { "config", required_argument, NULL, 'c' }, { "env", required_argument, NULL, 'e' },
+        { "effective", no_argument, NULL, 'f' },    { "schema", no_argument, NULL, 's' },
+        { "dry-run", no_argument, NULL, 'd' },      { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    int ch;
+
+    while ((ch = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+        switch (ch) {
+        case 'c':
+            opt->config_dir = optarg;
+            break;
+        case 'e':
+            opt->env = optarg;
+            break;
+        case 'f':
+            opt->effective = true;
+            break;
+        case 's':
+            opt->schema = true;
+            break;
+        case 'd':
+            opt->dry_run = true;
+            break;
+        case 'h':
+            opt->help = true;
+            break;
+        default:
+            return -1;
+        }
+    }
+    opt->rest = argv + optind;
+    opt->n_rest = argc - optind;
+    return 0;
+}
+
+/* In a child, so that a crash of plugin code is told in a sentence. */
+static int run_in_child(const struct command *c, const struct options *opt)
+{
+    int status;
+    pid_t pid;
+
+    (void)fflush(NULL);
+    pid = fork();
+    if (pid < 0) {
+        perror("sim-exchange: fork");
+        return 1;
+    }
+    if (pid == 0) {
+        status = c->run(opt);
+        (void)fflush(NULL);
+        exit(status);
+    }
+    if (waitpid(pid, &status, 0) < 0)
+        return 1;
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    (void)fprintf(stderr, "sim-exchange %s: a plugin ended the process that loaded it: %s\n", c->name,
+                  strsignal(WTERMSIG(status)));
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct options opt = { .argv = argv };
+
+    if (argc == 3 && strcmp(argv[1], "worker") == 0)
+        return sx_worker_main(argv[2], false);
+    if (argc == 3 && strcmp(argv[1], "check-worker") == 0)
+        return sx_worker_main(argv[2], true);
+    if (argc < 2)
+        return usage(stderr, 2);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return usage(stdout, 0);
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (strcmp(argv[1], c->name) != 0)
+            continue;
+        if (parse(argc - 1, argv + 1, &opt) < 0)
+            return 2;
+        if (opt.help)
+            return usage_of(c);
+        if (opt.n_rest > 0 && c->run != run_describe) {
+            (void)fprintf(stderr, "sim-exchange %s: unexpected argument \"%s\"\n", c->name, opt.rest[0]);
+            return 2;
+        }
+        return c->maps_plugins ? run_in_child(c, &opt) : c->run(&opt);
+    }
+    (void)fprintf(stderr, "sim-exchange: there is no command \"%s\"\n", argv[1]);
+    return usage(stderr, 2);
+}

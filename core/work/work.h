@@ -1,0 +1,48 @@
+/*
+ * work/work.h - pool threads of our own, for blocking handlers, and posts to the loop.
+ *
+ * Not libuv's four threads, which DNS and files use.  Items are the caller's memory; handing
+ * one over moves its ownership until done was called on the loop.
+ */
+#ifndef SX_WORK_WORK_H
+#define SX_WORK_WORK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "base/list.h"
+
+struct sx_work_pool;
+
+struct sx_work_item {
+    struct sx_list link;                                        /* the pool's      */
+    void (*run)(struct sx_work_item *item, uint32_t thread);    /* on thread 1 … n */
+    void (*done)(struct sx_work_item *item);                    /* on the loop     */
+};
+
+struct sx_work_settings {
+    uv_loop_t *loop;
+    uint32_t n_threads;
+    uint32_t max_queued;
+};
+
+/* Threads start with the first item.  [loop] */
+int sx_work_create(const struct sx_work_settings *set, struct sx_work_pool **ret_pool);
+
+/* SX_ERR_BUSY when max_queued items wait.  Any thread may submit. */
+int sx_work_submit(struct sx_work_pool *pool, struct sx_work_item *item);
+
+/* Only done, soon, on the loop; run is not called.  Any thread; never fails. */
+void sx_work_post(struct sx_work_pool *pool, struct sx_work_item *item);
+
+/* Items submitted or posted and not yet done. */
+uint32_t sx_work_pending(const struct sx_work_pool *pool);
+
+/* Runs nothing more, waits for running items, calls done of none that is left in the queue
+ * but hands each to dropped; then closes its handles.  The pool is freed when the loop has
+ * closed them.  [loop] */
+void sx_work_close(struct sx_work_pool *pool, void (*dropped)(struct sx_work_item *item));
+
+#endif /* SX_WORK_WORK_H */

@@ -1,0 +1,213 @@
+/*
+ * worker/build.c - putting a worker together, floor by floor, out of its configuration.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "worker/worker.h"
+#include "worker/worker_private.h"
+
+char *sx_worker_db_path(void)
+{
+    char exe[4096];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    char *slash, *path;
+
+    if (n <= 0)
+        return NULL;
+    exe[n] = '\0';
+    slash = strrchr(exe, '/');
+    if (slash == NULL || asprintf(&path, "%.*s/sx_db.so", (int)(slash - exe), exe) < 0)
+        return NULL;
+    return path;
+}
+
+static struct sx_cors_list list_of(const struct sx_config_text_list *l)
+{
+    return (struct sx_cors_list){ l->v, l->n };
+}
+
+static int build_http(struct sx_worker *w, struct sx_report *rep)
+{
+    const struct sx_config_http *h = &w->config->http;
+    const struct sx_config_text_list *proxies = &w->config->server.trusted_proxies;
+    struct sx_http_settings set = {
+        .loop = &w->loop,
+        .limits = { .request_line_bytes = h->request_line_bytes,
+                    .header_bytes = h->header_bytes,
+                    .header_count = h->header_count,
+                    .body_bytes = h->body_bytes,
+                    .spool_bytes = h->spool_bytes,
+                    .upload_bytes = h->upload_bytes,
+                    .response_bytes = h->response_bytes,
+                    .pipelined = h->pipelined,
+                    .unread_bytes = h->unread_bytes,
+                    .connections = h->connections,
+                    .header_ms = h->header_ms,
+                    .body_ms = h->body_ms,
+                    .idle_ms = h->idle_ms,
+                    .write_ms = h->write_ms,
+                    .request_ms = h->request_ms },
+        .server_name = "sim-exchange",
+        .spool_dir = w->config->server.state_dir,
+        .gzip = h->gzip,
+        .gzip_bytes = h->gzip_bytes,
+    };
+
+    if (h->cors.origins.n > 0) {
+        w->cors = (struct sx_cors){ .origins = list_of(&h->cors.origins),
+                                    .methods = list_of(&h->cors.methods),
+                                    .headers = list_of(&h->cors.headers),
+                                    .expose = list_of(&h->cors.expose),
+                                    .credentials = h->cors.credentials,
+                                    .max_age_s = h->cors.max_age_s };
+        set.cors = &w->cors;
+    }
+    if (proxies->n > 0 && sx_proxies_create(proxies->v, proxies->n, NULL, &w->proxies) < 0)
+        sx_report_add(rep, "server.trusted_proxies: has an entry that is no address or block");
+    set.proxies = w->proxies;
+    sx_plugins_http_ops(w->plugins, &set.ops, &set.request_size);
+    return sx_http_server_create(&set, &w->http);
+}
+
+static int load_plugins(struct sx_worker *w, struct sx_report *rep)
+{
+    struct sx_plugins_settings set = { .config = w->config,
+                                       .root_dir = w->config->root_dir,
+                                       .log = w->log,
+                                       .n_copies = w->copies.n };
+
+    w->copy_list = calloc(w->copies.n + 1, sizeof *w->copy_list);
+    if (w->copy_list == NULL)
+        return SX_ERR_NOMEM;
+    for (size_t i = 0; i < w->copies.n; i++)
+        w->copy_list[i] = (struct sx_plugin_copy){ w->copies.v[i].name, w->copies.v[i].path, w->copies.v[i].sha256 };
+    set.copies = w->copy_list;
+    return sx_plugins_load(&set, rep, &w->plugins);
+}
+
+/* --- The database ---------------------------------------------------------------------------- */
+
+void sx_worker_log_db(void *arg, int severity, const char *text)
+{
+    struct sx_worker *w = arg;
+
+    sx_log_line(w->log, (enum sx_log_severity)severity, NULL, "database: %s", text);
+}
+
+static void on_db_ready(void *arg, bool is_ready, const char *why)
+{
+    struct sx_worker *w = arg;
+
+    w->is_db_ready = is_ready;
+    (void)snprintf(w->db_why, sizeof w->db_why, "%s", why == NULL ? "" : why);
+}
+
+static void say_migration(void *arg, const char *line)
+{
+    struct sx_worker *w = arg;
+
+    sx_log_line(w->log, SX_LOG_INFO, NULL, "migrations: %s", line);
+}
+
+/* A server that cannot be asked is no fault of the configuration: requests get 503 until it is
+ * there.  One that answers with another schema than the plugins expect is. */
+static int verify_migrations(struct sx_worker *w, struct sx_report *rep)
+{
+    const char *url = w->config->database.direct_url;
+    struct sx_db_migrate_plugin *plugins;
+    struct sx_report faults;
+    size_t n = 0;
+    int err;
+
+    if (w->spec.index != 0 && !w->is_check)
+        return 0;
+    plugins = sx_plugins_migrations(w->plugins, &n);
+    if (plugins == NULL)
+        return SX_ERR_NOMEM;
+    if (url == NULL || *url == '\0')
+        url = w->config->database.url;
+    sx_report_init(&faults);
+    err = w->db->migrate(url, plugins, n, SX_DB_MIGRATE_VERIFY, w->config->database.roles, &faults, say_migration, w);
+    for (size_t i = 0; i < faults.n_faults; i++) {
+        if (err == SX_ERR_CLOSED)
+            sx_log_line(w->log, SX_LOG_WARNING, NULL, "migrations could not be verified: %s", faults.faults[i]);
+        else
+            sx_report_add(rep, "%s", faults.faults[i]);
+    }
+    sx_report_finish(&faults);
+    return err == SX_ERR_CLOSED ? 0 : err;
+}
+
+static int build_db(struct sx_worker *w, struct sx_report *rep)
+{
+    const struct sx_config_database *d = &w->config->database;
+    struct sx_db_settings set = { .loop = &w->loop,
+                                  .url = d->url,
+                                  .direct_url = d->direct_url != NULL && *d->direct_url != '\0' ? d->direct_url : NULL,
+                                  .is_pooled = strcmp(d->pooler, "transaction") == 0,
+                                  .size = d->pool_size,
+                                  .wants_leases = sx_plugins_want_leases(w->plugins),
+                                  .max_queued = d->queue,
+                                  .statement_ms = d->statement_ms,
+                                  .connect_ms = d->connect_ms,
+                                  .application_name = "sim-exchange",
+                                  .on_log = sx_worker_log_db,
+                                  .on_ready = on_db_ready,
+                                  .arg = w };
+    char *path;
+    int err;
+
+    if (*d->url == '\0' || !sx_plugins_need_db(w->plugins))
+        return 0;
+    path = sx_worker_db_path();
+    err = path == NULL ? SX_ERR_NOMEM : sx_db_open(path, rep, &w->db);
+    free(path);
+    if (err < 0)
+        return err;
+    w->has_db = true;
+    (void)snprintf(w->db_why, sizeof w->db_why, "connecting");
+    err = verify_migrations(w, rep);
+    return err < 0 ? err : w->db->create(&set, &w->pool);
+}
+
+/* --- All of it ---------------------------------------------------------------------------------- */
+
+static int start_plugins(struct sx_worker *w, struct sx_report *rep)
+{
+    struct sx_plugins_runtime rt = { .loop = &w->loop,
+                                     .work = w->work,
+                                     .db = w->db,
+                                     .pool = w->pool,
+                                     .board = w->board,
+                                     .slot = w->slot,
+                                     .index = w->spec.index,
+                                     .count = w->spec.count,
+                                     .roles = w->config->database.roles,
+                                     .builtin = sx_worker_builtin,
+                                     .arg = w };
+
+    return sx_plugins_start(w->plugins, &rt, rep);
+}
+
+int sx_worker_build(struct sx_worker *w, struct sx_report *rep)
+{
+    struct sx_work_settings work = { &w->loop, w->config->server.pool_threads, w->config->server.pool_queue };
+    int err = load_plugins(w, rep);
+
+    if (err == 0)
+        err = sx_work_create(&work, &w->work);
+    if (err == 0)
+        err = build_http(w, rep);
+    if (err == 0)
+        err = build_db(w, rep);
+    if (err == 0 && w->is_check)
+        err = sx_plugins_check(w->plugins, rep);
+    if (err == 0)
+        err = start_plugins(w, rep);
+    return err < 0 || rep->n_faults > 0 ? SX_ERR_INVALID : 0;
+}

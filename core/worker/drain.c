@@ -1,0 +1,94 @@
+/*
+ * worker/drain.c - the way out: not ready, not accepting, finishing, closed.
+ *
+ * The supervisor holds the deadline and kills; nothing here waits for ever by itself.
+ */
+#include "base/check.h"
+#include "worker/worker_private.h"
+
+static void on_db_closed(void *arg)
+{
+    struct sx_worker *w = arg;
+
+    w->pool = NULL;
+}
+
+static void close_handles(struct sx_worker *w)
+{
+    uv_close((uv_handle_t *)&w->timer, NULL);
+    uv_close((uv_handle_t *)&w->idle, NULL);
+    uv_close((uv_handle_t *)&w->control, NULL);
+}
+
+/* Everything is finished, or the time is up: the loop ends when all handles have closed. */
+void sx_worker_stop(struct sx_worker *w)
+{
+    if (w->phase == WORKER_CLOSING)
+        return;
+    w->phase = WORKER_CLOSING;
+    sx_board_set_state(w->slot, (uint32_t)uv_os_getpid(), w->spec.generation, SX_WORKER_DRAINING);
+    sx_plugins_drain(w->plugins);
+    sx_plugins_stop(w->plugins);
+    sx_work_close(w->work, sx_plugins_drop_work);
+    w->work = NULL;
+    if (w->pool != NULL)
+        w->db->close(w->pool, on_db_closed, w);
+    sx_http_server_close(w->http, NULL, NULL);
+    w->http = NULL;
+    close_handles(w);
+}
+
+static void stop_when_finished(struct sx_worker *w)
+{
+    if (w->phase == WORKER_DRAINING && w->is_http_drained && sx_plugins_pending(w->plugins) == 0 &&
+        sx_work_pending(w->work) == 0)
+        sx_worker_stop(w);
+}
+
+static void on_idle(uv_prepare_t *h)
+{
+    stop_when_finished(h->data);
+}
+
+static void on_http_drained(void *arg)
+{
+    struct sx_worker *w = arg;
+
+    w->is_http_drained = true;
+}
+
+static void on_grace_over(uv_timer_t *t)
+{
+    struct sx_worker *w = t->data;
+
+    sx_log_line(w->log, SX_LOG_WARNING, NULL, "the drain took longer than %u ms, closing %u connections",
+                w->grace_ms, sx_http_server_stats(w->http)->connections_open);
+    sx_worker_stop(w);
+}
+
+static void begin_drain(struct sx_worker *w)
+{
+    w->phase = WORKER_DRAINING;
+    sx_board_set_state(w->slot, (uint32_t)uv_os_getpid(), w->spec.generation, SX_WORKER_DRAINING);
+    sx_plugins_drain(w->plugins);
+    sx_http_server_drain(w->http, on_http_drained, w);
+    (void)uv_timer_start(&w->timer, on_grace_over, w->grace_ms, 0);
+    (void)uv_prepare_start(&w->idle, on_idle);
+}
+
+static void on_delay_over(uv_timer_t *t)
+{
+    begin_drain(t->data);
+}
+
+void sx_worker_drain(struct sx_worker *w, uint32_t delay_ms, uint32_t grace_ms)
+{
+    if (w->phase >= WORKER_LEAVING)
+        return;
+    w->grace_ms = grace_ms;
+    w->phase = WORKER_LEAVING;
+    if (delay_ms == 0)
+        begin_drain(w);
+    else
+        (void)uv_timer_start(&w->timer, on_delay_over, delay_ms, 0);
+}

@@ -1,0 +1,239 @@
+/*
+ * worker/worker.c - one worker process from its first line to its last.
+ */
+#include "worker/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "board/sealed.h"
+#include "worker/worker_private.h"
+
+#define MAX_CONFIG_BYTES (16u << 20)
+#define DRAIN_WITHOUT_SUPERVISOR_MS 10000u
+
+/* --- Beginning -------------------------------------------------------------------------------- */
+
+static int read_inheritance(struct sx_worker *w, const char *spec_text, struct sx_report *rep)
+{
+    char *text;
+    size_t len;
+
+    if (sx_control_parse_spec(spec_text, &w->spec) < 0 || sx_control_adopt_spec(&w->spec) < 0) {
+        sx_report_add(rep, "a worker is started by the supervisor only: \"%.200s\" is no specification", spec_text);
+        return SX_ERR_INVALID;
+    }
+    if (sx_sealed_read(w->spec.config_fd, MAX_CONFIG_BYTES, &text, &len) < 0) {
+        sx_report_add(rep, "the configuration cannot be read from the supervisor");
+        return SX_ERR_IO;
+    }
+    if (sx_config_restore(text, len, &w->config) < 0)
+        sx_report_add(rep, "the supervisor's configuration cannot be understood");
+    free(text);
+    if (sx_control_read_plugins(w->spec.plugins_fd, &w->copies) < 0)
+        sx_report_add(rep, "the list of plugins cannot be read from the supervisor");
+    return rep->n_faults == 0 ? 0 : SX_ERR_IO;
+}
+
+static int open_board(struct sx_worker *w, struct sx_report *rep)
+{
+    int err = w->spec.board_fd >= 0 ? sx_board_attach(w->spec.board_fd, &w->board)
+                                    : sx_board_create(1, w->config->server.pool_threads + 1, &w->board);
+
+    if (err < 0) {
+        sx_report_add(rep, "the board cannot be mapped");
+        return err;
+    }
+    w->slot = sx_board_worker_at(w->board, w->spec.board_fd >= 0 ? w->spec.slot : 0);
+    if (w->slot == NULL) {
+        sx_report_add(rep, "the board has no place for worker %u", w->spec.slot);
+        return SX_ERR_INVALID;
+    }
+    sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_STARTING);
+    return 0;
+}
+
+static int severity_of(const char *level)
+{
+    return strcmp(level, "debug") == 0     ? SX_LOG_DEBUG
+           : strcmp(level, "warning") == 0 ? SX_LOG_WARNING
+           : strcmp(level, "error") == 0   ? SX_LOG_ERROR
+                                           : SX_LOG_INFO;
+}
+
+static int open_log(struct sx_worker *w, struct sx_report *rep)
+{
+    const struct sx_config_log *cfg = &w->config->log;
+    char name[32];
+    struct sx_log_settings set = { .fd = STDOUT_FILENO,
+                                   .format = strcmp(cfg->format, "json") == 0   ? SX_LOG_JSON
+                                             : strcmp(cfg->format, "text") == 0 ? SX_LOG_TEXT
+                                                                                : SX_LOG_AUTO,
+                                   .level = (enum sx_log_severity)severity_of(cfg->level),
+                                   .process = name };
+
+    (void)snprintf(name, sizeof name, w->is_check ? "checker" : "worker %u", w->spec.index);
+    set.trace_project = *cfg->trace_project == '\0' ? NULL : cfg->trace_project;
+    if (sx_log_create(&set, &w->log) == 0)
+        return 0;
+    sx_report_add(rep, "the log cannot be started");
+    return SX_ERR_NOMEM;
+}
+
+/* Signals of a terminal reach the whole group; only the supervisor acts on them. */
+static void ignore_signals(void)
+{
+    static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
+
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        (void)signal(ignored[i], SIG_IGN);
+}
+
+/* --- The control channel ------------------------------------------------------------------------ */
+
+static int begin_serving(struct sx_worker *w)
+{
+    if (w->phase != WORKER_READY)
+        return 0;
+    for (size_t i = 0; i < w->spec.n_listen; i++)
+        if (sx_http_server_listen(w->http, w->spec.listen_fds[i]) < 0)
+            return SX_ERR_IO;
+    w->phase = WORKER_SERVING;
+    sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_READY);
+    return 0;
+}
+
+static void obey(struct sx_worker *w, const struct sx_control_message *m)
+{
+    switch (m->kind) {
+    case SX_CONTROL_SERVE:
+        if (begin_serving(w) < 0)
+            sx_worker_stop(w);
+        break;
+    case SX_CONTROL_DRAIN:
+        sx_worker_drain(w, m->delay_ms, m->grace_ms);
+        break;
+    case SX_CONTROL_STOP:
+        sx_worker_stop(w);
+        break;
+    case SX_CONTROL_REOPEN:
+        (void)sx_control_reopen_output(m->text);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_control(uv_poll_t *poll, int status, int events)
+{
+    struct sx_worker *w = poll->data;
+    struct sx_control_message m;
+    int err = 0;
+
+    (void)status;
+    (void)events;
+    while (w->phase != WORKER_CLOSING && (err = sx_control_receive(w->spec.control_fd, &m)) != SX_ERR_BUSY) {
+        if (err == SX_ERR_CLOSED) {
+            (void)uv_poll_stop(poll);
+            sx_log_line(w->log, SX_LOG_WARNING, NULL, "the supervisor is gone, ending");
+            sx_worker_drain(w, 0, DRAIN_WITHOUT_SUPERVISOR_MS);
+            return;
+        }
+        if (err == 0)
+            obey(w, &m);
+    }
+}
+
+static int start_loop(struct sx_worker *w, struct sx_report *rep)
+{
+    int err = uv_loop_init(&w->loop);
+
+    if (err == 0)
+        err = uv_poll_init(&w->loop, &w->control, w->spec.control_fd);
+    if (err == 0)
+        err = uv_timer_init(&w->loop, &w->timer);
+    if (err == 0)
+        err = uv_prepare_init(&w->loop, &w->idle);
+    if (err != 0) {
+        sx_report_add(rep, "the event loop cannot be started: %s", uv_strerror(err));
+        return SX_ERR_IO;
+    }
+    w->control.data = w->timer.data = w->idle.data = w;
+    return uv_poll_start(&w->control, UV_READABLE, on_control) == 0 ? 0 : SX_ERR_IO;
+}
+
+/* --- End -------------------------------------------------------------------------------------------- */
+
+static void finish(struct sx_worker *w)
+{
+    sx_plugins_destroy(w->plugins);
+    sx_proxies_destroy(w->proxies);
+    free(w->copy_list);
+    sx_control_finish_plugins(&w->copies);
+    if (w->log != NULL && w->slot != NULL)
+        sx_board_counters_of(w->slot)->log_dropped += sx_log_dropped(w->log);
+    sx_log_destroy(w->log);
+    sx_board_destroy(w->board);
+    sx_config_destroy(w->config);
+}
+
+/* Every fault goes to the supervisor, which decides what it means. */
+static int fail(struct sx_worker *w, struct sx_report *rep)
+{
+    struct sx_buf text;
+
+    sx_buf_init(&text, SX_CONTROL_MAX_TEXT);
+    for (size_t i = 0; i < rep->n_faults; i++)
+        sx_buf_printf(&text, "%s%s", i > 0 ? "\n" : "", rep->faults[i]);
+    if (rep->n_faults == 0)
+        sx_buf_add_text(&text, "out of memory, or of another resource");
+    text.failed = false;
+    (void)sx_control_send(w->spec.control_fd, SX_CONTROL_FAILED, sx_buf_text(&text));
+    sx_buf_finish(&text);
+    sx_report_finish(rep);
+    sx_log_destroy(w->log);
+    /* Half of it was built: a process that serves nothing need not take it apart. */
+    _exit(2);
+}
+
+static int run(struct sx_worker *w)
+{
+    w->phase = WORKER_READY;
+    (void)sx_control_send(w->spec.control_fd, SX_CONTROL_READY, NULL);
+    if (w->is_check)
+        sx_worker_stop(w);
+    (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+    (void)sx_control_send(w->spec.control_fd, SX_CONTROL_DRAINED, NULL);
+    sx_check(uv_loop_close(&w->loop) == 0);
+    finish(w);
+    return 0;
+}
+
+int sx_worker_main(const char *spec_text, bool is_check)
+{
+    struct sx_worker *w = calloc(1, sizeof *w);
+    struct sx_report rep;
+    int code;
+
+    if (w == NULL)
+        return 1;
+    w->is_check = is_check;
+    w->spec.control_fd = -1;
+    sx_report_init(&rep);
+    ignore_signals();
+    if (read_inheritance(w, spec_text, &rep) < 0) {
+        sx_report_print(&rep, stderr);
+        return 2;
+    }
+    if (open_log(w, &rep) < 0 || open_board(w, &rep) < 0 || start_loop(w, &rep) < 0 || sx_worker_build(w, &rep) < 0)
+        return fail(w, &rep);
+    sx_report_finish(&rep);
+    code = run(w);
+    free(w);
+    return code;
+}

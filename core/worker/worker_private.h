@@ -1,0 +1,65 @@
+/*
+ * worker/worker_private.h - the one struct on which everything of a worker hangs.
+ */
+#ifndef SX_WORKER_WORKER_PRIVATE_H
+#define SX_WORKER_WORKER_PRIVATE_H
+
+#include <uv.h>
+
+#include "base/log.h"
+#include "board/board.h"
+#include "board/control.h"
+#include "config/config.h"
+#include "db/db.h"
+#include "http/http.h"
+#include "plugin/plugins.h"
+#include "work/work.h"
+
+enum sx_worker_phase {
+    WORKER_LOADING,
+    WORKER_READY,    /* waits for "serve"                       */
+    WORKER_SERVING,
+    WORKER_LEAVING,  /* not ready any more, still accepting     */
+    WORKER_DRAINING, /* accepts no more, finishes               */
+    WORKER_CLOSING,  /* handles are being closed                */
+};
+
+struct sx_worker {
+    struct sx_control_spec spec;
+    struct sx_control_plugins copies;
+    struct sx_plugin_copy *copy_list; /* owned */
+    struct sx_config *config;
+    struct sx_log *log;
+    struct sx_board *board;
+    struct sx_board_worker *slot;
+    enum sx_worker_phase phase;
+    bool is_check;
+
+    uv_loop_t loop;
+    uv_poll_t control;
+    uv_timer_t timer; /* of the drain */
+    uv_prepare_t idle; /* looks whether the drain is over */
+    struct sx_http_server *http;
+    struct sx_work_pool *work;
+    struct sx_plugins *plugins;
+    const struct sx_db_module *db;
+    struct sx_db_pool *pool;
+    struct sx_cors cors;
+    struct sx_proxies *proxies;
+    bool is_http_drained, is_db_ready, has_db;
+    char db_why[160];
+    uint32_t grace_ms;
+};
+
+/* health.c: /_sx/live, /_sx/ready, /_sx/started, /_sx/metrics */
+bool sx_worker_builtin(struct sx_http_req *r, void *arg);
+
+/* build.c: everything a worker is made of; faults in the report */
+int sx_worker_build(struct sx_worker *w, struct sx_report *rep);
+void sx_worker_log_db(void *arg, int severity, const char *text);
+
+/* drain.c: the way out */
+void sx_worker_drain(struct sx_worker *w, uint32_t delay_ms, uint32_t grace_ms);
+void sx_worker_stop(struct sx_worker *w);
+
+#endif /* SX_WORKER_WORKER_PRIVATE_H */
