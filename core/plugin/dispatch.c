@@ -1,0 +1,244 @@
+/*
+ * plugin/dispatch.c - from a request to the plugin that owns its route, and back.
+ *
+ * The life of a request here: head (matched, or answered 404 and 405), handle (parameters
+ * checked, hooks, handler), perhaps pending, then settled (settle.c) and ended.
+ */
+#include <string.h>
+
+#include "plugin/plugin_private.h"
+
+#define ALL_METHODS "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+static struct sx_req *of(struct sx_http_req *http)
+{
+    return SX_MEMBER_OF(http, struct sx_req, http);
+}
+
+/* Host without its port; an IPv6 literal keeps its brackets. */
+static struct sx_slice host_name(struct sx_slice host)
+{
+    size_t n = host.len;
+
+    while (n > 0 && host.data[n - 1] >= '0' && host.data[n - 1] <= '9')
+        n--;
+    if (n > 0 && host.data[n - 1] == ':')
+        host.len = n - 1;
+    return host;
+}
+
+static void answer_allow(struct sx_http_req *http, const char *allow)
+{
+    (void)sx_http_set_header(http, sx_slice_of("Allow"), sx_slice_of(allow), false);
+    (void)sx_http_reply(http, 204, NULL, NULL, 0);
+}
+
+static void refuse_method(struct sx_http_req *http, const char *allow)
+{
+    if (sx_slice_is(http->method, "OPTIONS")) {
+        answer_allow(http, allow);
+        return;
+    }
+    (void)sx_http_set_header(http, sx_slice_of("Allow"), sx_slice_of(allow), false);
+    (void)sx_http_problem(http, 405, "method_not_allowed", "this path takes %s, not %.*s", allow,
+                          (int)(http->method.len > 40 ? 40 : http->method.len), http->method.data);
+}
+
+static void take_match(struct sx_req *r, const struct sx_route_match *m)
+{
+    const struct sx_entry *e = m->target;
+
+    r->entry = e;
+    r->plugin = e->plugin;
+    r->n_params = m->n_params;
+    for (uint32_t i = 0; i < m->n_params; i++)
+        r->params[i] = (struct sx_path_value){ m->params[i].name,
+                                          (uint32_t)(m->params[i].data - r->http.path.data),
+                                          (uint32_t)m->params[i].len, NULL };
+    if (e->max_body != 0)
+        r->http.max_body = e->max_body;
+    if (e->timeout_ms != 0)
+        r->http.deadline_ms = r->since_ms + e->timeout_ms;
+    r->http.wants_multipart = e->has_form;
+}
+
+void sx_dispatch_head(struct sx_http_req *http)
+{
+    struct sx_req *r = of(http);
+    struct sx_plugins *ps = sx_http_server_arg(http->server);
+    struct sx_slice host = host_name(http->host);
+    struct sx_route_match m;
+
+    r->set = ps;
+    r->since_ms = sx_http_now_ms(http->server);
+    if (ps->times_requests)
+        http->since_ns = uv_hrtime();
+    if (http->path.len == 1 && http->path.data[0] == '*') {
+        answer_allow(http, ALL_METHODS);
+        return;
+    }
+    if (http->path.len > 5 && memcmp(http->path.data, "/_sx/", 5) == 0 && ps->rt.builtin != NULL &&
+        ps->rt.builtin(http, ps->rt.arg))
+        return;
+    switch (sx_router_match(ps->router, host.data, host.len, http->method.data, http->method.len,
+                            http->path.data, http->path.len, &m)) {
+    case SX_ROUTE_FOUND:
+        take_match(r, &m);
+        break;
+    case SX_ROUTE_NO_METHOD:
+        refuse_method(http, m.allow);
+        break;
+    case SX_ROUTE_NO_PATH:
+        (void)sx_http_problem(http, 404, "not_found", "nothing is served at this path");
+        break;
+    }
+}
+
+/* --- The chain and the handler ----------------------------------------------------- */
+
+static bool concerns(const struct sx_chain *c, const struct sx_req *r)
+{
+    return c->hook->before != NULL && (c->hook->all_routes || c->plugin == r->entry->plugin);
+}
+
+/* False when a hook has answered or is waiting. */
+static bool run_hooks(struct sx_req *r)
+{
+    struct sx_plugins *ps = r->set;
+
+    while (r->next_hook < ps->n_hooks) {
+        const struct sx_chain *c = &ps->hooks[r->next_hook++];
+        int result;
+
+        if (!concerns(c, r))
+            continue;
+        r->plugin = c->plugin;
+        r->in_hook = true;
+        sx_call_enter(ps, r->plugin, r);
+        result = c->hook->before(r);
+        sx_call_leave(ps);
+        if (result == SX_NEXT && r->op == OP_NONE && r->http.resp.status == 0)
+            continue;
+        sx_settle(r, result);
+        return false;
+    }
+    r->in_hook = false;
+    r->plugin = r->entry->plugin;
+    return true;
+}
+
+void sx_advance(struct sx_req *r)
+{
+    int result;
+
+    if (r->set->n_hooks > 0 && !run_hooks(r))
+        return;
+    if (r->entry->route->blocking != NULL) {
+        sx_blocking_start(r);
+        return;
+    }
+    sx_call_enter(r->set, r->plugin, r);
+    result = r->entry->route->handler(r);
+    sx_call_leave(r->set);
+    sx_settle(r, result);
+}
+
+void sx_dispatch_handle(struct sx_http_req *http)
+{
+    struct sx_req *r = of(http);
+
+    if (r->entry->has_checks && sx_params_check(r) < 0) {
+        sx_http_complete(http);
+        return;
+    }
+    sx_advance(r);
+}
+
+/* --- Ends --------------------------------------------------------------------------- */
+
+/* Operations that can be forgotten are; the others finish and then find nobody. */
+static void abandon(struct sx_req *r)
+{
+    struct sx_plugins *ps = r->set;
+
+    switch (r->op) {
+    case OP_ROWS:
+    case OP_BATCH:
+        if (!ps->rt.db->forget(ps->rt.pool, &r->db_op))
+            return;
+        break;
+    case OP_AFTER:
+        sx_wheel_cancel(sx_http_server_wheel(r->http.server), &r->after);
+        break;
+    default:
+        return;
+    }
+    r->op = OP_NONE;
+    sx_http_complete(&r->http);
+}
+
+void sx_dispatch_gone(struct sx_http_req *http)
+{
+    abandon(of(http));
+}
+
+/* The client is answered by the stand-in, which takes over the name of the request; what is
+ * left of the request ends when its operation does. */
+void sx_dispatch_expired(struct sx_http_req *http, struct sx_http_req *stand_in)
+{
+    struct sx_req *r = of(http);
+    struct sx_req *other = stand_in == NULL ? NULL : of(stand_in);
+
+    sx_report_fault(r->plugin, r, "no answer at the deadline");
+    if (other != NULL) {
+        other->set = r->set;
+        other->entry = r->entry;
+        other->plugin = r->plugin;
+        other->since_ms = r->since_ms;
+        other->db_ns = r->db_ns;
+    }
+    (void)pthread_mutex_lock(&r->set->lease_lock);
+    if (r->lease != NULL && r->lease->lease != NULL)
+        r->set->rt.db->lease_cancel(r->lease->lease);
+    (void)pthread_mutex_unlock(&r->set->lease_lock);
+    abandon(r);
+}
+
+static void call_after_hooks(struct sx_req *r)
+{
+    struct sx_plugins *ps = r->set;
+    sx_outcome out = { .size = sizeof out,
+                       .status = r->http.resp.status,
+                       .duration_ns = uv_hrtime() - r->http.since_ns,
+                       .bytes_out = r->http.bytes_out,
+                       .plugin = r->entry == NULL ? "" : r->entry->plugin->note.name,
+                       .route = r->entry == NULL ? "" : r->entry->path };
+
+    for (uint32_t i = ps->n_hooks; i-- > 0;) {
+        const struct sx_chain *c = &ps->hooks[i];
+
+        if (c->hook->after == NULL ||
+            !(c->hook->all_routes || (r->entry != NULL && c->plugin == r->entry->plugin)))
+            continue;
+        r->plugin = c->plugin;
+        sx_call_enter(ps, c->plugin, r);
+        c->hook->after(r, &out);
+        sx_call_leave(ps);
+    }
+    if (r->entry != NULL)
+        r->plugin = r->entry->plugin;
+}
+
+void sx_dispatch_ended(struct sx_http_req *http)
+{
+    struct sx_req *r = of(http);
+
+    if (r->set == NULL)
+        return; /* refused before it was a request */
+    if (r->set->n_hooks > 0 && r->set->times_requests && http->resp.status != 0)
+        call_after_hooks(r);
+    if (!http->has_expired)
+        sx_access_log(r);
+    if (r->json != NULL)
+        json_decref(r->json);
+}

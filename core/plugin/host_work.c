@@ -1,0 +1,341 @@
+/*
+ * plugin/host_work.c - blocking handlers, offloaded work and tasks on pool threads, posts and
+ * answers that come later on the loop.
+ *
+ * A request that goes to a pool thread belongs to it until the work item is done; the loop
+ * only tells it that its client is gone (sx_http_is_gone), and cancels its statement at the
+ * deadline, under lease_lock.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "plugin/plugin_private.h"
+
+static struct sx_board_thread *board_thread(const struct sx_plugins *ps, uint32_t thread)
+{
+    return ps->rt.slot == NULL ? NULL : sx_board_thread_at(ps->rt.slot, thread);
+}
+
+static void set_lease(struct sx_req *r, struct sx_db *db)
+{
+    (void)pthread_mutex_lock(&r->set->lease_lock);
+    r->lease = db;
+    (void)pthread_mutex_unlock(&r->set->lease_lock);
+}
+
+static uint64_t deadline_ns(const struct sx_req *r)
+{
+    uint64_t now_ms = sx_http_now_ms(r->http.server);
+    uint64_t left_ms = r->http.deadline_ms > now_ms ? r->http.deadline_ms - now_ms : 0;
+
+    return sx_clock_mono_ns() + left_ms * 1000000;
+}
+
+/* Everything that only the loop may compute, before a thread can ask for it. */
+static void prepare(struct sx_req *r)
+{
+    if (r->http.deadline_ms == 0)
+        r->http.deadline_ms = sx_http_now_ms(r->http.server) + r->set->set.config->http.request_ms;
+    r->deadline_ns = deadline_ns(r);
+    sx_http_wait(&r->http);
+    (void)sx_http_remote(&r->http);
+    (void)sx_http_trace(&r->http);
+}
+
+/* --- Blocking handlers ------------------------------------------------------------------ */
+
+static void refuse_left_open(struct sx_req *r, const char *left)
+{
+    sx_report_fault(r->plugin, r, "the handler returned with %s; it was rolled back", left);
+    sx_http_unreply(&r->http);
+    (void)sx_http_problem(&r->http, 500, "transaction_left_open", "the plugin \"%s\" did not finish its transaction",
+                          r->plugin->note.name);
+}
+
+/* One attempt; true when it lost a race that another attempt may win. */
+static bool attempt(struct sx_req *r, bool is_last)
+{
+    struct sx_db db;
+    const char *left;
+    bool lost_race;
+
+    if (sx_lease_open(&db, r->plugin, r, r->deadline_ns) < 0) {
+        r->work_result = SX_ENOMEM;
+        (void)sx_lease_close(&db);
+        return false;
+    }
+    set_lease(r, &db);
+    r->work_result = r->entry->route->blocking(r, &db);
+    set_lease(r, NULL);
+    lost_race = db.has_error && db.error.retryable && r->work_result < 0;
+    left = sx_lease_close(&db);
+    if (lost_race && !is_last && !sx_http_is_gone(&r->http)) {
+        sx_http_unreply(&r->http);
+        return true;
+    }
+    if (left != NULL && r->work_result >= 0)
+        refuse_left_open(r, left);
+    return false;
+}
+
+static void run_blocking(struct sx_work_item *item, uint32_t thread)
+{
+    struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
+    struct sx_board_thread *board = board_thread(r->set, thread);
+    uint32_t left = r->entry->route->retries;
+
+    if (sx_http_is_gone(&r->http)) {
+        r->work_result = SX_ECLOSED;
+        return;
+    }
+    if (board != NULL)
+        sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial, sx_clock_mono_ns());
+    while (attempt(r, left == 0))
+        left--;
+    if (board != NULL)
+        sx_board_leave(board);
+}
+
+static void on_blocking_done(struct sx_work_item *item)
+{
+    struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
+
+    r->op = OP_NONE;
+    sx_settle(r, r->work_result);
+}
+
+static int submit(struct sx_req *r, enum sx_op_kind kind, void (*run)(struct sx_work_item *, uint32_t),
+                  void (*done)(struct sx_work_item *))
+{
+    int err;
+
+    prepare(r);
+    r->op = kind;
+    r->work.run = run;
+    r->work.done = done;
+    err = sx_work_submit(r->set->rt.work, &r->work);
+    if (err < 0)
+        r->op = OP_NONE;
+    return err;
+}
+
+void sx_blocking_start(struct sx_req *r)
+{
+    int err = submit(r, OP_BLOCKING, run_blocking, on_blocking_done);
+
+    if (err < 0)
+        sx_settle(r, err);
+}
+
+/* --- Offloaded work ------------------------------------------------------------------------ */
+
+static void run_offload(struct sx_work_item *item, uint32_t thread)
+{
+    struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
+    struct sx_board_thread *board = board_thread(r->set, thread);
+    struct sx_db db;
+    const char *left;
+
+    if (sx_lease_open(&db, r->plugin, r, r->deadline_ns) < 0) {
+        r->work_result = SX_ENOMEM;
+        (void)sx_lease_close(&db);
+        return;
+    }
+    if (board != NULL)
+        sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial, sx_clock_mono_ns());
+    set_lease(r, &db);
+    r->work_result = r->work_fn(r->plugin, &db, r->arg);
+    set_lease(r, NULL);
+    if (board != NULL)
+        sx_board_leave(board);
+    left = sx_lease_close(&db);
+    if (left != NULL)
+        sx_report_fault(r->plugin, r, "offloaded work returned with %s; it was rolled back", left);
+    if (left != NULL && r->work_result >= 0)
+        r->work_result = SX_EDB;
+}
+
+static void on_offload_done(struct sx_work_item *item)
+{
+    struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
+    int result;
+
+    r->op = OP_NONE;
+    sx_call_enter(r->set, r->plugin, r);
+    result = r->fn.done(r, r->work_result, r->arg);
+    sx_call_leave(r->set);
+    sx_settle(r, result);
+}
+
+static int may_start(const struct sx_req *r, enum sx_capability cap)
+{
+    if (!sx_is_loop(r->set))
+        return SX_ETHREAD;
+    if (cap != 0 && (r->plugin->grants & cap) == 0)
+        return SX_EDENIED;
+    if (sx_http_is_gone(&r->http))
+        return SX_ECLOSED;
+    return r->op == OP_NONE && !r->is_done ? SX_OK : SX_EBUSY;
+}
+
+int sx_host_offload(sx_req *r, sx_work_fn *work, sx_done_fn *done, void *arg)
+{
+    int err = work == NULL || done == NULL ? SX_EINVAL : may_start(r, SX_CAP_BLOCKING);
+
+    if (err < 0)
+        return err;
+    r->work_fn = work;
+    r->fn.done = done;
+    r->arg = arg;
+    return submit(r, OP_OFFLOAD, run_offload, on_offload_done);
+}
+
+/* --- Answering later -------------------------------------------------------------------------- */
+
+static void on_after(struct sx_timeout *t)
+{
+    struct sx_req *r = SX_MEMBER_OF(t, struct sx_req, after);
+    int result;
+
+    r->op = OP_NONE;
+    sx_call_enter(r->set, r->plugin, r);
+    result = r->fn.after(r, r->arg);
+    sx_call_leave(r->set);
+    sx_settle(r, result);
+}
+
+int sx_host_after(sx_req *r, uint64_t ms, sx_after_fn *fn, void *arg)
+{
+    int err = fn == NULL || ms > INT32_MAX ? SX_EINVAL : may_start(r, 0);
+
+    if (err < 0)
+        return err;
+    r->fn.after = fn;
+    r->arg = arg;
+    r->op = OP_AFTER;
+    sx_timeout_init(&r->after, on_after);
+    sx_http_timeout(r->http.server, &r->after, sx_http_now_ms(r->http.server) + ms);
+    return SX_OK;
+}
+
+/* --- Tasks and posts: no request --------------------------------------------------------------- */
+
+struct task {
+    struct sx_work_item item;
+    struct sx_plugin *plugin;
+    sx_work_fn *work;
+    sx_task_done_fn *done;
+    sx_post_fn *post;
+    void *arg;
+    int32_t result;
+};
+
+static void free_task(struct task *t)
+{
+    __atomic_sub_fetch(&t->plugin->set->n_pending, 1, __ATOMIC_RELAXED);
+    free(t);
+}
+
+static void run_task(struct sx_work_item *item, uint32_t thread)
+{
+    struct task *t = SX_MEMBER_OF(item, struct task, item);
+    struct sx_plugins *ps = t->plugin->set;
+    struct sx_board_thread *board = board_thread(ps, thread);
+    uint64_t deadline = sx_clock_mono_ns() + (uint64_t)ps->set.config->http.request_ms * 1000000;
+    const char *left;
+    struct sx_db db;
+
+    if (board != NULL)
+        sx_board_enter(board, t->plugin->board, SX_BOARD_NONE, 0, sx_clock_mono_ns());
+    t->result = sx_lease_open(&db, t->plugin, NULL, deadline);
+    if (t->result == 0)
+        t->result = t->work(t->plugin, &db, t->arg);
+    left = sx_lease_close(&db);
+    if (board != NULL)
+        sx_board_leave(board);
+    if (left != NULL) {
+        sx_report_fault(t->plugin, NULL, "a task returned with %s; it was rolled back", left);
+        t->result = SX_EDB;
+    }
+}
+
+static void on_task_done(struct sx_work_item *item)
+{
+    struct task *t = SX_MEMBER_OF(item, struct task, item);
+    struct sx_plugins *ps = t->plugin->set;
+
+    sx_call_enter(ps, t->plugin, NULL);
+    if (t->post != NULL)
+        t->post(t->plugin, t->arg);
+    else if (t->done != NULL)
+        t->done(t->plugin, t->result, t->arg);
+    sx_call_leave(ps);
+    free_task(t);
+}
+
+static struct task *make_task(sx_plugin *p, void *arg)
+{
+    struct task *t = calloc(1, sizeof *t);
+
+    if (t == NULL)
+        return NULL;
+    t->plugin = p;
+    t->arg = arg;
+    t->item.run = run_task;
+    t->item.done = on_task_done;
+    __atomic_add_fetch(&p->set->n_pending, 1, __ATOMIC_RELAXED);
+    return t;
+}
+
+int sx_host_task(sx_plugin *p, sx_work_fn *work, sx_task_done_fn *done, void *arg)
+{
+    struct task *t;
+    int err;
+
+    if (work == NULL)
+        return SX_EINVAL;
+    if ((p->grants & SX_CAP_BLOCKING) == 0)
+        return SX_EDENIED;
+    if (p->set->rt.work == NULL)
+        return SX_EBUSY;
+    t = make_task(p, arg);
+    if (t == NULL)
+        return SX_ENOMEM;
+    t->work = work;
+    t->done = done;
+    err = sx_work_submit(p->set->rt.work, &t->item);
+    if (err < 0)
+        free_task(t);
+    return err;
+}
+
+int sx_host_post(sx_plugin *p, sx_post_fn *fn, void *arg)
+{
+    struct task *t;
+
+    if (fn == NULL)
+        return SX_EINVAL;
+    if (p->set->rt.work == NULL)
+        return SX_EBUSY;
+    t = make_task(p, arg);
+    if (t == NULL)
+        return SX_ENOMEM;
+    t->post = fn;
+    sx_work_post(p->set->rt.work, &t->item);
+    return SX_OK;
+}
+
+void sx_plugins_drop_work(struct sx_work_item *item)
+{
+    if (item->run == run_task) {
+        free_task(SX_MEMBER_OF(item, struct task, item));
+    } else if (item->run == run_blocking || item->run == run_offload) {
+        struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
+
+        r->op = OP_NONE;
+        sx_settle(r, SX_EBUSY);
+    } else {
+        item->done(item);
+    }
+}

@@ -1,0 +1,193 @@
+/*
+ * plugin/manifest.c - the tables of a mapped file, taken into today's layout.
+ *
+ * A plugin built with an older header has shorter structs: each entry is copied with zeros
+ * behind.  One built with a newer header of the same major has longer ones: they are taken
+ * only when what this host does not know is empty.
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/plugin_private.h"
+
+#define MAX_ENTRIES 4096u
+
+struct table {
+    const char *what;
+    const char *from;  /* of the plugin */
+    uint32_t size;     /* of one entry there */
+    uint32_t own_size; /* of one entry here */
+};
+
+static bool is_zero(const char *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (data[i] != 0)
+            return false;
+    return true;
+}
+
+/* Copies a table that ends with a zeroed entry.  NULL for an empty one; fails with a report. */
+static int take_table(struct sx_plugin *p, const struct table *t, struct sx_report *rep, void **ret_copy,
+                      uint32_t *ret_n)
+{
+    uint32_t n = 0, shared = t->size < t->own_size ? t->size : t->own_size;
+    char *copy;
+
+    *ret_copy = NULL;
+    *ret_n = 0;
+    if (t->from == NULL)
+        return 0;
+    while (n < MAX_ENTRIES && !is_zero(t->from + (size_t)n * t->size, t->size))
+        n++;
+    if (n == MAX_ENTRIES) {
+        sx_report_add(rep, "%s: plugin \"%s\": %s has no zeroed entry at its end", p->path, p->note.name, t->what);
+        return SX_ERR_INVALID;
+    }
+    copy = calloc((size_t)n + 1, t->own_size);
+    if (copy == NULL)
+        return SX_ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        const char *entry = t->from + (size_t)i * t->size;
+
+        memcpy(copy + (size_t)i * t->own_size, entry, shared);
+        if (t->size > shared && !is_zero(entry + shared, t->size - shared)) {
+            sx_report_add(rep, "%s: plugin \"%s\": %s entry %u uses fields that this host does not know",
+                          p->path, p->note.name, t->what, i);
+            free(copy);
+            return SX_ERR_INVALID;
+        }
+    }
+    *ret_copy = copy;
+    *ret_n = n;
+    return 0;
+}
+
+static int check_sizes(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep)
+{
+    const struct {
+        const char *what;
+        uint32_t found, least;
+    } sizes[] = {
+        { "sx_manifest", m->manifest_size, (uint32_t)offsetof(sx_manifest, host) + 8 },
+        { "sx_route", m->route_size, (uint32_t)offsetof(sx_route, timeout_ms) },
+        { "sx_field", m->field_size, (uint32_t)offsetof(sx_field, doc) },
+        { "sx_response", m->response_size, 4 },
+        { "sx_option", m->option_size, (uint32_t)offsetof(sx_option, doc) },
+        { "sx_hook", m->hook_size, 8 },
+        { "sx_metric", m->metric_size, 12 },
+        { "sx_migration", m->migration_size, (uint32_t)sizeof(sx_migration) },
+    };
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        if (sizes[i].found < sizes[i].least || sizes[i].found > 65536) {
+            sx_report_add(rep, "%s: plugin \"%s\": %s has %u bytes, expected at least %u", p->path,
+                          p->note.name, sizes[i].what, sizes[i].found, sizes[i].least);
+            err = SX_ERR_INVALID;
+        }
+    if (m->jansson_version >> 16 != JANSSON_VERSION_HEX >> 16) {
+        sx_report_add(rep, "%s: plugin \"%s\" was built with jansson %u, this host has %d", p->path,
+                      p->note.name, m->jansson_version >> 16, JANSSON_MAJOR_VERSION);
+        err = SX_ERR_INVALID;
+    }
+    return err;
+}
+
+static int take_fields(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep)
+{
+    p->fields = calloc((size_t)p->n_routes + 1, sizeof *p->fields);
+    if (p->fields == NULL)
+        return SX_ERR_NOMEM;
+    for (uint32_t i = 0; i < p->n_routes; i++) {
+        struct table t = { "route parameters", (const char *)p->routes[i].params, m->field_size, sizeof(sx_field) };
+        void *copy;
+        uint32_t n;
+        int err = take_table(p, &t, rep, &copy, &n);
+
+        if (err < 0)
+            return err;
+        p->fields[i] = copy;
+        p->routes[i].params = copy;
+    }
+    return 0;
+}
+
+static int take_tables(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep)
+{
+    const struct {
+        struct table t;
+        void **to;
+    } tables[] = {
+        { { "routes", (const char *)p->manifest.routes, m->route_size, sizeof(sx_route) }, (void **)&p->routes },
+        { { "options", (const char *)p->manifest.options, m->option_size, sizeof(sx_option) }, (void **)&p->options },
+        { { "hooks", (const char *)p->manifest.hooks, m->hook_size, sizeof(sx_hook) }, (void **)&p->hooks },
+        { { "metrics", (const char *)p->manifest.metrics, m->metric_size, sizeof(sx_metric) }, (void **)&p->metrics },
+        { { "migrations", (const char *)p->manifest.migrations, m->migration_size, sizeof(sx_migration) },
+          (void **)&p->migrations },
+    };
+    uint32_t n[5];
+    int err = 0;
+
+    for (size_t i = 0; i < 5 && err == 0; i++)
+        err = take_table(p, &tables[i].t, rep, tables[i].to, &n[i]);
+    p->n_routes = err == 0 ? n[0] : 0;
+    return err == 0 ? take_fields(p, m, rep) : err;
+}
+
+/* Whatever a plugin may have written that no route could work with. */
+static int check_routes(struct sx_plugin *p, struct sx_report *rep)
+{
+    size_t before = rep->n_faults;
+
+    for (uint32_t i = 0; i < p->n_routes; i++) {
+        const sx_route *r = &p->routes[i];
+
+        if (r->method == NULL || r->path == NULL || *r->path != '/')
+            sx_report_add(rep, "%s: plugin \"%s\": route %u needs a method and a path that begins with /",
+                          p->path, p->note.name, i);
+        else if ((r->handler == NULL) == (r->blocking == NULL))
+            sx_report_add(rep, "%s: plugin \"%s\": route %s %s has %s, expected a handler or a blocking one",
+                          p->path, p->note.name, r->method, r->path, r->handler == NULL ? "neither" : "both");
+        else if (r->blocking != NULL && (p->manifest.needs & SX_CAP_BLOCKING) == 0)
+            sx_report_add(rep, "%s: plugin \"%s\": route %s %s is blocking, but the manifest does not need "
+                               "SX_CAP_BLOCKING",
+                          p->path, p->note.name, r->method, r->path);
+    }
+    return rep->n_faults == before ? 0 : SX_ERR_INVALID;
+}
+
+int sx_manifest_take(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep)
+{
+    uint32_t shared = m->manifest_size < sizeof *m ? m->manifest_size : (uint32_t)sizeof *m;
+    int err;
+
+    if (check_sizes(p, m, rep) < 0)
+        return SX_ERR_INVALID;
+    memcpy(&p->manifest, m, shared);
+    if (m->manifest_size > shared && !is_zero((const char *)m + shared, m->manifest_size - shared)) {
+        sx_report_add(rep, "%s: plugin \"%s\": its manifest uses fields that this host does not know", p->path,
+                      p->note.name);
+        return SX_ERR_INVALID;
+    }
+    if (p->manifest.host == NULL) {
+        sx_report_add(rep, "%s: plugin \"%s\": its manifest has no place for the host table", p->path, p->note.name);
+        return SX_ERR_INVALID;
+    }
+    err = take_tables(p, m, rep);
+    return err == 0 ? check_routes(p, rep) : err;
+}
+
+void sx_manifest_release(struct sx_plugin *p)
+{
+    if (p->fields != NULL)
+        for (uint32_t i = 0; i < p->n_routes; i++)
+            free(p->fields[i]);
+    free(p->fields);
+    free(p->routes);
+    free(p->options);
+    free(p->hooks);
+    free(p->metrics);
+    free(p->migrations);
+}

@@ -1,0 +1,292 @@
+/*
+ * plugin/plugin_private.h - what the files of this folder share: the objects behind the
+ * handles of <sx/plugin.h>.
+ */
+#ifndef SX_PLUGIN_PLUGIN_PRIVATE_H
+#define SX_PLUGIN_PLUGIN_PRIVATE_H
+
+#include <pthread.h>
+
+#include <sx/plugin.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "http/form.h"
+#include "plugin/plugins.h"
+#include "route/route.h"
+#include "work/work.h"
+
+/* The codes pass through unchanged. */
+_Static_assert((int)SX_ENOMEM == (int)SX_ERR_NOMEM && (int)SX_EINVAL == (int)SX_ERR_INVALID &&
+                   (int)SX_ENOENT == (int)SX_ERR_MISSING && (int)SX_EBUSY == (int)SX_ERR_BUSY &&
+                   (int)SX_ETIMEOUT == (int)SX_ERR_TIMEOUT && (int)SX_ECLOSED == (int)SX_ERR_CLOSED &&
+                   (int)SX_EDB == (int)SX_ERR_DB && (int)SX_EDENIED == (int)SX_ERR_DENIED &&
+                   (int)SX_ETHREAD == (int)SX_ERR_THREAD && (int)SX_ENOSYS == (int)SX_ERR_NOSYS,
+               "core and contract must name the same codes");
+
+/* A route of a plugin, mounted. */
+struct sx_entry {
+    struct sx_plugin *plugin;
+    const sx_route *route;
+    const char *method; /* of the route */
+    char *path;         /* owned: mount prefix and pattern */
+    uint32_t board;     /* index on the board */
+    uint32_t n_required;
+    uint32_t max_body, timeout_ms; /* 0: the server's */
+    bool has_form;      /* declares form fields: multipart is parsed as it arrives */
+    bool has_checks;    /* declares parameters or a body schema */
+};
+
+struct sx_plugin {
+    struct sx_plugins *set;
+    const struct sx_config_plugin *cfg;
+    uint32_t index;
+    uint32_t board; /* index on the board */
+    struct sx_plugin_note note;
+    char *path; /* owned: of the file that was mapped */
+    void *handle;
+    sx_manifest manifest; /* today's layout, zeros behind what the file has */
+    sx_route *routes;     /* copies in today's layout, owned; ended by a zeroed one */
+    sx_field **fields;    /* owned, one array per route */
+    sx_option *options;
+    sx_hook *hooks;
+    sx_metric *metrics;
+    sx_migration *migrations;
+    struct sx_entry *entries; /* owned, n_routes */
+    uint32_t n_routes;
+    uint64_t grants;          /* enum sx_capability */
+    json_t *config;           /* owned: options with their fallbacks */
+    uint32_t *metric_boards;  /* owned, n_metrics */
+    uint32_t n_metrics;
+    void *state;
+    struct sx_db_owner owner;
+    char *search_path; /* owned */
+    char *role;        /* owned, or NULL */
+    struct sx_list timers;
+    struct sx_list listeners;
+    uint32_t n_timers_made;
+    bool is_started;
+};
+
+/* A hook of a plugin in the chain of the whole server. */
+struct sx_chain {
+    struct sx_plugin *plugin;
+    const sx_hook *hook;
+};
+
+struct sx_plugins {
+    struct sx_plugins_settings set;
+    struct sx_plugins_runtime rt;
+    const struct sx_host *host;
+    struct sx_plugin *plugins; /* owned; in the order of their names */
+    size_t n_plugins;
+    struct sx_router *router;
+    struct sx_chain *hooks; /* owned; in their order */
+    uint32_t n_hooks;
+    bool times_requests; /* somebody asked for durations */
+    bool logs_all, logs_errors;
+    bool is_draining;
+    pthread_t loop_thread;
+    struct sx_board_thread *loop_board;
+    struct sx_db_migrate_plugin *migrate; /* owned, made on demand */
+    struct sx_list streams;
+    uint32_t n_pending; /* tasks, batches, posts; atomic */
+    pthread_mutex_t lease_lock; /* guards sx_req.lease against the deadline */
+};
+
+enum sx_op_kind { OP_NONE, OP_ROWS, OP_BATCH, OP_OFFLOAD, OP_BLOCKING, OP_AFTER };
+
+/* One request as a plugin sees it.  Begins with the HTTP floor's; all behind is zeroed when it
+ * is recycled. */
+struct sx_req {
+    struct sx_http_req http;
+
+    struct sx_plugins *set;
+    const struct sx_entry *entry;
+    struct sx_plugin *plugin; /* whose code is being called for it */
+    uint32_t next_hook;       /* of the chain */
+    int32_t op;               /* enum sx_op_kind: what is pending */
+    int32_t failed;           /* a negative result that waits for the operation's end */
+    bool has_second_reply, is_done, in_hook;
+    const char *allow;
+    uint32_t n_params;
+    struct sx_path_value {
+        const char *name;
+        uint32_t offset, len; /* in http.path, which may move (I9) */
+        const char *text;     /* decoded on demand */
+    } params[SX_ROUTE_MAX_PARAMS];
+
+    struct sx_pairs query, form, cookies;
+    bool has_query, has_form, has_cookies, has_json, has_body_copy;
+    json_t *json; /* owned */
+    void **locals;
+    const char *texts[6]; /* by enum sx_req_text, copied on demand */
+
+    /* The operation. */
+    struct sx_db_op db_op;
+    union {
+        sx_rows_fn *rows;
+        sx_batch_fn *batch;
+        sx_done_fn *done;
+        sx_after_fn *after;
+    } fn;
+    void *arg;
+    sx_db_error_fn *on_db_error;
+    void *on_db_error_arg;
+    sx_work_fn *work_fn;
+    struct sx_work_item work;
+    int32_t work_result;
+    uint64_t deadline_ns; /* of CLOCK_MONOTONIC, for the lease */
+    struct sx_timeout after;
+    struct sx_db *lease; /* while a pool thread runs it; guarded by lease_lock */
+    uint64_t since_ms; /* of the loop's clock */
+    uint64_t db_ns;
+    uint32_t db_status; /* of the last failed statement, as an HTTP status; 0 none */
+    char db_code[8];
+};
+
+/* What a statement returned, with what reads it. */
+struct sx_rows {
+    const struct sx_db_module *db;
+    struct sx_db_rows *rows;
+    struct sx_arena *arena; /* for what is decoded; lives as long as the rows */
+};
+
+/* A connection on a pool thread. */
+struct sx_db {
+    struct sx_plugins *set;
+    struct sx_plugin *plugin;
+    struct sx_req *req; /* or NULL: a task */
+    struct sx_db_lease *lease;
+    struct sx_arena arena; /* of the statement being sent */
+    struct sx_rows rows;   /* of the last statement */
+    sx_db_error error;
+    bool has_error;
+};
+
+
+/* Every call into a plugin is announced on the board */
+static inline void sx_call_enter(struct sx_plugins *ps, const struct sx_plugin *p, const struct sx_req *r)
+{
+    if (ps->loop_board != NULL)
+        sx_board_enter(ps->loop_board, p->board, r != NULL && r->entry != NULL ? r->entry->board : SX_BOARD_NONE,
+                       r != NULL ? r->http.serial : 0, 0);
+}
+
+static inline void sx_call_leave(struct sx_plugins *ps)
+{
+    if (ps->loop_board != NULL)
+        sx_board_leave(ps->loop_board);
+}
+
+static inline bool sx_is_loop(const struct sx_plugins *ps)
+{
+    return pthread_equal(pthread_self(), ps->loop_thread) != 0;
+}
+
+/* host.c */
+const struct sx_host *sx_host_table(void);
+/* One error line that names plugin, route and request.  [any thread that owns r] */
+void sx_report_fault(struct sx_plugin *p, const struct sx_req *r, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* manifest.c, options.c, mount.c */
+int sx_manifest_take(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep);
+void sx_manifest_release(struct sx_plugin *p);
+int sx_options_take(struct sx_plugin *p, const struct sx_config *cfg, struct sx_report *rep);
+int sx_mount_all(struct sx_plugins *ps, struct sx_report *rep);
+const char *sx_grant_name(uint64_t bit);
+
+/* access.c */
+void sx_access_log(struct sx_req *r);
+
+/* dispatch.c, settle.c */
+void sx_dispatch_head(struct sx_http_req *http);
+void sx_dispatch_handle(struct sx_http_req *http);
+void sx_dispatch_gone(struct sx_http_req *http);
+void sx_dispatch_expired(struct sx_http_req *http, struct sx_http_req *stand_in);
+void sx_dispatch_ended(struct sx_http_req *http);
+/* What a handler or callback returned: answers, waits or goes on. */
+void sx_settle(struct sx_req *r, int result);
+/* The chain and then the route's own handler. */
+void sx_advance(struct sx_req *r);
+int sx_fail_with(struct sx_req *r, int result); /* prepares the answer to a negative result */
+
+/* params.c */
+int sx_params_check(struct sx_req *r); /* 0, or it has answered 400 */
+int sx_query_load(struct sx_req *r);
+int sx_form_load(struct sx_req *r);
+
+/* host_*.c: the entries of the table, by noun */
+const char *sx_host_req_text(const sx_req *r, int32_t which);
+const char *sx_host_req_param(const sx_req *r, int32_t in, const char *name, uint32_t index);
+sx_span sx_host_req_body(const sx_req *r);
+json_t *sx_host_req_json(sx_req *r);
+int sx_host_req_upload(const sx_req *r, const char *name, uint32_t index, sx_upload *ret, size_t size);
+int32_t sx_host_req_gone(const sx_req *r);
+void *sx_host_req_alloc(sx_req *r, size_t size);
+void **sx_host_req_local(sx_req *r);
+
+int sx_host_reply_header(sx_req *r, const char *name, const char *value, int32_t mode);
+int sx_host_reply_cookie(sx_req *r, const sx_cookie_spec *spec, size_t size);
+char *sx_host_body_reserve(sx_req *r, size_t n);
+void sx_host_body_commit(sx_req *r, size_t n);
+int sx_host_reply_body(sx_req *r, int32_t status, const char *type);
+int sx_host_reply(sx_req *r, int32_t status, const char *type, const void *data, size_t len);
+int sx_host_reply_json(sx_req *r, int32_t status, json_t *taken);
+int sx_host_reply_problem(sx_req *r, int32_t status, const char *code, const char *fmt, va_list ap);
+int sx_host_reply_file(sx_req *r, const char *root, const char *path);
+const char *sx_host_route_url(sx_req *r, const char *operation_id, const char *const *names_and_values);
+
+int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_stream_ops *ops,
+                     size_t ops_size, void *arg, sx_stream **ret);
+int sx_host_stream_write(sx_stream *s, const void *data, size_t len);
+int sx_host_stream_event(sx_stream *s, const char *event, const char *id, const char *data);
+void sx_host_stream_end(sx_stream *s);
+void sx_streams_end(struct sx_plugins *ps);
+int sx_host_ws_open(sx_req *r, const char *protocol, const sx_ws_ops *ops, size_t ops_size, void *arg, sx_ws **ret);
+int sx_host_ws_send(sx_ws *ws, int32_t kind, const void *data, size_t len);
+void sx_host_ws_close(sx_ws *ws, int32_t code, const char *reason);
+
+int sx_host_query(sx_req *r, const sx_stmt *stmt, sx_rows_fn *fn, void *arg);
+int sx_host_batch(sx_req *r, const sx_stmt *stmts, size_t n, sx_batch_fn *fn, void *arg);
+int sx_host_on_db_error(sx_req *r, sx_db_error_fn *fn, void *arg);
+int sx_host_plugin_batch(sx_plugin *p, const sx_stmt *stmts, size_t n, sx_plugin_rows_fn *fn, void *arg);
+int sx_host_listen(sx_plugin *p, const char *channel, sx_notify_fn *fn, void *arg);
+/* Copies statements into an arena, JSON written out. */
+int sx_stmts_copy(struct sx_arena *a, const sx_stmt *stmts, size_t n, struct sx_db_stmt **ret);
+void sx_listeners_free(struct sx_plugin *p);
+void sx_db_error_fill(sx_db_error *to, const struct sx_db_failure *f);
+int sx_db_failure_status(const struct sx_db_failure *f, const char **ret_code);
+void sx_note_failure(struct sx_req *r, const struct sx_db_failure *f);
+
+const sx_rows *sx_host_db_exec(sx_db *db, const sx_stmt *stmt);
+int sx_host_db_control(sx_db *db, int32_t verb);
+const sx_db_error *sx_host_db_error(const sx_db *db);
+void *sx_host_db_conn(sx_db *db);
+int sx_lease_open(struct sx_db *db, struct sx_plugin *p, struct sx_req *r, uint64_t deadline_ns);
+/* Gives everything back; the text says what was left open, or NULL. */
+const char *sx_lease_close(struct sx_db *db);
+
+uint32_t sx_host_rows_count(const sx_rows *rows);
+int32_t sx_host_rows_column(const sx_rows *rows, const char *name);
+const char *sx_host_rows_text(const sx_rows *rows, uint32_t row, uint32_t col);
+int64_t sx_host_rows_int(const sx_rows *rows, uint32_t row, uint32_t col);
+double sx_host_rows_number(const sx_rows *rows, uint32_t row, uint32_t col);
+sx_span sx_host_rows_bytes(const sx_rows *rows, uint32_t row, uint32_t col);
+uint64_t sx_host_rows_affected(const sx_rows *rows);
+json_t *sx_host_rows_json(const sx_rows *rows);
+int sx_host_rows_write(sx_req *r, const sx_rows *rows);
+const void *sx_host_rows_pg(const sx_rows *rows);
+
+int sx_host_offload(sx_req *r, sx_work_fn *work, sx_done_fn *done, void *arg);
+int sx_host_task(sx_plugin *p, sx_work_fn *work, sx_task_done_fn *done, void *arg);
+int sx_host_post(sx_plugin *p, sx_post_fn *fn, void *arg);
+int sx_host_after(sx_req *r, uint64_t ms, sx_after_fn *fn, void *arg);
+void sx_blocking_start(struct sx_req *r);
+
+int sx_host_timer_start(sx_plugin *p, const sx_timer_spec *spec, size_t size, sx_timer **ret);
+void sx_host_timer_stop(sx_timer *t);
+void sx_timers_stop(struct sx_plugin *p);
+
+#endif /* SX_PLUGIN_PLUGIN_PRIVATE_H */

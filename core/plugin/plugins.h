@@ -1,0 +1,106 @@
+/*
+ * plugin/plugins.h - the plugins of one process: found, checked, loaded, mounted, called.
+ *
+ * The only folder that knows <sx/plugin.h>; this face does not, so that a worker or a
+ * subcommand needs no contract.  Everything belongs to the thread of the loop, but where a
+ * blocking handler has taken its request to a pool thread.
+ */
+#ifndef SX_PLUGIN_PLUGINS_H
+#define SX_PLUGIN_PLUGINS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <uv.h>
+
+#include "base/log.h"
+#include "base/report.h"
+#include "board/board.h"
+#include "config/config.h"
+#include "db/db.h"
+#include "http/http.h"
+
+struct sx_plugins;
+
+/* What may be known of a file without running a byte of it: its ELF note. */
+struct sx_plugin_note {
+    char name[64], version[32], build[96];
+    uint32_t magic;
+    uint16_t abi_major, abi_minor;
+};
+
+/* A private copy of a plugin's file, made by the supervisor. */
+struct sx_plugin_copy {
+    const char *name, *path, *sha256;
+};
+
+struct sx_plugins_settings {
+    const struct sx_config *config; /* borrowed, outlives the set */
+    const struct sx_plugin_copy *copies; /* NULL: the configured files themselves */
+    size_t n_copies;
+    const char *root_dir; /* where relative paths of options start; NULL: "." */
+    struct sx_log *log;   /* NULL: nothing is logged */
+};
+
+/* Reads the note of a file; nothing is mapped.  One sentence in the report when there is
+ * none, or one that this host cannot serve. */
+int sx_plugin_note_read(const char *path, struct sx_report *rep, struct sx_plugin_note *ret_note);
+
+/* Checks all notes first, then maps what passed, reads the manifests, checks options and
+ * grants and builds the routes: constructors of the files run here, so a file's first
+ * loading is in a process that may die.  All faults are reported at once. */
+int sx_plugins_load(const struct sx_plugins_settings *set, struct sx_report *rep,
+                    struct sx_plugins **ret_plugins);
+void sx_plugins_destroy(struct sx_plugins *ps); /* nothing is unmapped (I2); takes NULL */
+
+/* Runs every plugin's check function, in this process. */
+int sx_plugins_check(struct sx_plugins *ps, struct sx_report *rep);
+
+/* --- Telling what there is ---------------------------------------------------- */
+
+void sx_plugins_print(const struct sx_plugins *ps, FILE *out);
+void sx_plugins_print_routes(const struct sx_plugins *ps, FILE *out);
+/* Everything a file's manifest says. */
+int sx_plugin_describe(const char *path, struct sx_report *rep, FILE *out);
+
+/* For migrate: one entry per plugin that owns a schema; borrowed from the set. */
+struct sx_db_migrate_plugin *sx_plugins_migrations(struct sx_plugins *ps, size_t *ret_n);
+bool sx_plugins_need_db(const struct sx_plugins *ps);
+bool sx_plugins_want_leases(const struct sx_plugins *ps);
+
+/* --- Serving ------------------------------------------------------------------- */
+
+/* What a worker gives the set before it starts.  Borrowed; db may be NULL. */
+struct sx_plugins_runtime {
+    uv_loop_t *loop;
+    struct sx_work_pool *work;
+    const struct sx_db_module *db;
+    struct sx_db_pool *pool;
+    struct sx_board *board;
+    struct sx_board_worker *slot;
+    uint32_t index, count; /* of the worker */
+    bool roles;            /* each plugin has a role of its own */
+    int64_t (*now_ns)(void *arg); /* the wall clock; NULL: the real one */
+    /* The core's own answers ("/_sx/ready"); false when the path is none of them. */
+    bool (*builtin)(struct sx_http_req *r, void *arg);
+    void *arg;
+};
+
+/* The callbacks for the HTTP floor and the size of its requests. */
+void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops, size_t *ret_request_size);
+
+/* Calls every start function, in the order of uses. */
+int sx_plugins_start(struct sx_plugins *ps, const struct sx_plugins_runtime *rt, struct sx_report *rep);
+void sx_plugins_drain(struct sx_plugins *ps);
+/* Operations without a request (tasks, batches, posts) that are still under way. */
+uint32_t sx_plugins_pending(const struct sx_plugins *ps);
+/* After the last request: timers are stopped, stop functions called. */
+void sx_plugins_stop(struct sx_plugins *ps);
+
+/* A work item that the closing pool hands back without having run it. */
+struct sx_work_item;
+void sx_plugins_drop_work(struct sx_work_item *item);
+
+#endif /* SX_PLUGIN_PLUGINS_H */

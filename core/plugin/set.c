@@ -1,0 +1,428 @@
+/*
+ * plugin/set.c - the life of the set: loaded, started, drained, stopped.
+ */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "plugin/plugin_private.h"
+
+#define MAX_PLUGIN_BYTES (256u << 20)
+
+/* --- Loading ------------------------------------------------------------------------------ */
+
+static const struct sx_plugin_copy *find_copy(const struct sx_plugins_settings *set, const char *name)
+{
+    for (size_t i = 0; i < set->n_copies; i++)
+        if (strcmp(set->copies[i].name, name) == 0)
+            return &set->copies[i];
+    return NULL;
+}
+
+/* The bytes that are about to be mapped are those that were pinned, or copied. */
+static void check_sha256(struct sx_plugin *p, const char *expected, const char *where, struct sx_report *rep)
+{
+    char hex[SX_SHA256_HEX + 1];
+    char *data;
+    size_t len;
+
+    if (expected == NULL || *expected == '\0')
+        return;
+    if (sx_file_read(p->path, MAX_PLUGIN_BYTES, &data, &len) < 0) {
+        sx_report_add(rep, "%s: cannot be read: %s", p->path, strerror(errno));
+        return;
+    }
+    sx_sha256_hex(data, len, hex);
+    free(data);
+    if (strcmp(hex, expected) != 0)
+        sx_report_add(rep, "%s: plugin \"%s\": sha256 is %s, expected %s (%s)", p->path, p->cfg->name, hex, expected,
+                      where);
+}
+
+/* Without a byte of the file being run. */
+static int examine(struct sx_plugin *p, struct sx_report *rep)
+{
+    size_t before = rep->n_faults;
+    const struct sx_plugin_copy *copy = find_copy(&p->set->set, p->cfg->name);
+    char path[128];
+
+    p->path = strdup(copy != NULL ? copy->path : p->cfg->path);
+    if (p->path == NULL)
+        return SX_ENOMEM;
+    if (sx_plugin_note_read(p->path, rep, &p->note) < 0)
+        return SX_EINVAL;
+    (void)snprintf(path, sizeof path, "plugins.%s", p->cfg->name);
+    if (strcmp(p->note.name, p->cfg->name) != 0)
+        sx_report_add(rep, "%s: %s: the file %s is plugin \"%s\", expected \"%s\"",
+                      sx_config_origin(p->set->set.config, path), path, p->path, p->note.name, p->cfg->name);
+    check_sha256(p, p->cfg->sha256, "from the configuration", rep);
+    if (copy != NULL)
+        check_sha256(p, copy->sha256, "of the copy that was checked", rep);
+    return rep->n_faults == before ? 0 : SX_EINVAL;
+}
+
+static int map_file(struct sx_plugin *p, struct sx_report *rep)
+{
+    const sx_manifest *m;
+
+    p->handle = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
+    if (p->handle == NULL) {
+        sx_report_add(rep, "%s: plugin \"%s\" cannot be loaded: %s", p->path, p->note.name, dlerror());
+        return SX_EINVAL;
+    }
+    m = dlsym(p->handle, "sx_plugin_manifest");
+    if (m == NULL) {
+        sx_report_add(rep, "%s: plugin \"%s\" does not export sx_plugin_manifest", p->path, p->note.name);
+        return SX_EINVAL;
+    }
+    return sx_manifest_take(p, m, rep);
+}
+
+static int prepare_owner(struct sx_plugin *p)
+{
+    char list[2048];
+    size_t n = (size_t)snprintf(list, sizeof list, "\"%s\"", p->note.name);
+
+    for (const char *const *u = p->manifest.uses; u != NULL && *u != NULL && n < sizeof list; u++)
+        n += (size_t)snprintf(list + n, sizeof list - n, ", \"%s\"", *u);
+    p->search_path = strdup(list);
+    if (p->search_path == NULL)
+        return SX_ENOMEM;
+    p->owner = (struct sx_db_owner){ .name = p->note.name, .search_path = p->search_path, .index = p->index };
+    return 0;
+}
+
+static int load_plugin(struct sx_plugin *p, struct sx_report *rep)
+{
+    int err = map_file(p, rep);
+
+    if (err == 0) {
+        *p->manifest.host = p->set->host;
+        (void)sx_options_take(p, p->set->set.config, rep);
+        for (const sx_metric *m = p->metrics; m != NULL && m->name != NULL; m++)
+            p->n_metrics++;
+        err = prepare_owner(p);
+    }
+    return err;
+}
+
+static size_t count_enabled(const struct sx_config *cfg)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < cfg->n_plugins; i++)
+        n += cfg->plugins[i].enabled;
+    return n;
+}
+
+static int create_set(const struct sx_plugins_settings *set, struct sx_plugins **ret)
+{
+    struct sx_plugins *ps = calloc(1, sizeof *ps);
+    size_t n = count_enabled(set->config);
+
+    if (ps == NULL)
+        return SX_ENOMEM;
+    ps->plugins = calloc(n + 1, sizeof *ps->plugins);
+    if (ps->plugins == NULL) {
+        free(ps);
+        return SX_ENOMEM;
+    }
+    ps->set = *set;
+    ps->host = sx_host_table();
+    ps->loop_thread = pthread_self();
+    (void)pthread_mutex_init(&ps->lease_lock, NULL);
+    sx_list_init(&ps->streams);
+    ps->logs_all = strcmp(set->config->log.access, "all") == 0;
+    ps->logs_errors = strcmp(set->config->log.access, "errors") == 0;
+    ps->times_requests = ps->logs_all;
+    for (size_t i = 0; i < set->config->n_plugins; i++) {
+        struct sx_plugin *p = &ps->plugins[ps->n_plugins];
+
+        if (!set->config->plugins[i].enabled)
+            continue;
+        p->set = ps;
+        p->cfg = &set->config->plugins[i];
+        p->index = (uint32_t)ps->n_plugins++;
+        sx_list_init(&p->timers);
+        sx_list_init(&p->listeners);
+    }
+    *ret = ps;
+    return 0;
+}
+
+static const struct sx_plugin *find_plugin(const struct sx_plugins *ps, const char *name)
+{
+    for (size_t i = 0; i < ps->n_plugins; i++)
+        if (strcmp(ps->plugins[i].cfg->name, name) == 0)
+            return &ps->plugins[i];
+    return NULL;
+}
+
+static void check_uses(struct sx_plugins *ps, struct sx_report *rep)
+{
+    for (size_t i = 0; i < ps->n_plugins; i++) {
+        const struct sx_plugin *p = &ps->plugins[i];
+
+        for (const char *const *u = p->manifest.uses; u != NULL && *u != NULL; u++)
+            if (find_plugin(ps, *u) == NULL)
+                sx_report_add(rep, "%s: plugin \"%s\" uses plugin \"%s\", which is not enabled", p->path, p->note.name,
+                              *u);
+    }
+}
+
+int sx_plugins_load(const struct sx_plugins_settings *set, struct sx_report *rep, struct sx_plugins **ret_plugins)
+{
+    size_t before = rep->n_faults;
+    struct sx_plugins *ps;
+    bool *is_good;
+    int err = create_set(set, &ps);
+
+    if (err < 0)
+        return err;
+    is_good = calloc(ps->n_plugins + 1, sizeof *is_good);
+    for (size_t i = 0; i < ps->n_plugins && is_good != NULL; i++)
+        is_good[i] = examine(&ps->plugins[i], rep) == 0;
+    for (size_t i = 0; i < ps->n_plugins && is_good != NULL; i++)
+        if (is_good[i])
+            (void)load_plugin(&ps->plugins[i], rep);
+    if (is_good != NULL && rep->n_faults == before)
+        check_uses(ps, rep);
+    if (is_good != NULL)
+        err = sx_mount_all(ps, rep);
+    if (is_good == NULL)
+        err = SX_ENOMEM;
+    free(is_good);
+    if (err < 0 || rep->n_faults != before) {
+        sx_plugins_destroy(ps);
+        return err < 0 ? err : SX_EINVAL;
+    }
+    *ret_plugins = ps;
+    return 0;
+}
+
+static void finish_plugin(struct sx_plugin *p)
+{
+    sx_listeners_free(p);
+    for (uint32_t i = 0; p->entries != NULL && i < p->n_routes; i++)
+        free(p->entries[i].path);
+    free(p->entries);
+    sx_manifest_release(p);
+    json_decref(p->config);
+    free(p->metric_boards);
+    free(p->search_path);
+    free(p->role);
+    free(p->path);
+}
+
+void sx_plugins_destroy(struct sx_plugins *ps)
+{
+    if (ps == NULL)
+        return;
+    for (size_t i = 0; i < ps->n_plugins; i++)
+        finish_plugin(&ps->plugins[i]);
+    sx_router_destroy(ps->router);
+    (void)pthread_mutex_destroy(&ps->lease_lock);
+    free(ps->hooks);
+    free(ps->migrate);
+    free(ps->plugins);
+    free(ps);
+}
+
+/* --- Serving ---------------------------------------------------------------------------------- */
+
+void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops, size_t *ret_request_size)
+{
+    *ret_ops = (struct sx_http_ops){ .head = sx_dispatch_head,
+                                     .handle = sx_dispatch_handle,
+                                     .gone = sx_dispatch_gone,
+                                     .expired = sx_dispatch_expired,
+                                     .ended = sx_dispatch_ended,
+                                     .arg = ps };
+    *ret_request_size = sizeof(struct sx_req);
+}
+
+static int name_on_board(struct sx_plugin *p)
+{
+    struct sx_board *board = p->set->rt.board;
+
+    p->board = SX_BOARD_NONE;
+    if (board == NULL)
+        return 0;
+    p->board = sx_board_add_plugin(board, p->note.name, p->note.version, p->note.build);
+    for (uint32_t i = 0; i < p->n_routes; i++)
+        p->entries[i].board = sx_board_add_route(board, p->board, p->entries[i].method, p->entries[i].path);
+    p->metric_boards = calloc((size_t)p->n_metrics + 1, sizeof *p->metric_boards);
+    if (p->metric_boards == NULL)
+        return SX_ENOMEM;
+    for (uint32_t i = 0; i < p->n_metrics; i++) {
+        const sx_metric *m = &p->metrics[i];
+
+        p->metric_boards[i] = sx_board_add_metric(board, p->board, m->name, (uint32_t)m->kind, m->bounds, m->nbounds,
+                                                  m->doc == NULL ? "" : m->doc);
+    }
+    return 0;
+}
+
+static int call_plugin(struct sx_plugin *p, int (*fn)(sx_plugin *p), const char *what, struct sx_report *rep)
+{
+    int result;
+
+    if (fn == NULL)
+        return 0;
+    sx_call_enter(p->set, p, NULL);
+    result = fn(p);
+    sx_call_leave(p->set);
+    if (result < 0)
+        sx_report_add(rep, "%s: plugin \"%s\" %s: its %s function returned %d", p->path, p->note.name, p->note.version,
+                      what, result);
+    return result < 0 ? result : 0;
+}
+
+int sx_plugins_check(struct sx_plugins *ps, struct sx_report *rep)
+{
+    size_t before = rep->n_faults;
+
+    for (size_t i = 0; i < ps->n_plugins; i++)
+        (void)call_plugin(&ps->plugins[i], ps->plugins[i].manifest.check, "check", rep);
+    return rep->n_faults == before ? 0 : SX_EINVAL;
+}
+
+static bool may_start_now(const struct sx_plugin *p)
+{
+    for (const char *const *u = p->manifest.uses; u != NULL && *u != NULL; u++) {
+        const struct sx_plugin *other = find_plugin(p->set, *u);
+
+        if (other != NULL && !other->is_started)
+            return false;
+    }
+    return true;
+}
+
+/* Those that others use start first; whoever is in a circle starts in the order of names. */
+static struct sx_plugin *next_to_start(struct sx_plugins *ps)
+{
+    struct sx_plugin *first = NULL;
+
+    for (size_t i = 0; i < ps->n_plugins; i++) {
+        struct sx_plugin *p = &ps->plugins[i];
+
+        if (p->is_started)
+            continue;
+        if (may_start_now(p))
+            return p;
+        if (first == NULL)
+            first = p;
+    }
+    return first;
+}
+
+int sx_plugins_start(struct sx_plugins *ps, const struct sx_plugins_runtime *rt, struct sx_report *rep)
+{
+    struct sx_plugin *p;
+
+    ps->rt = *rt;
+    ps->loop_thread = pthread_self();
+    ps->loop_board = rt->slot == NULL ? NULL : sx_board_thread_at(rt->slot, 0);
+    for (size_t i = 0; i < ps->n_plugins; i++) {
+        if (name_on_board(&ps->plugins[i]) < 0)
+            return SX_ENOMEM;
+        if (rt->roles) {
+            struct sx_plugin *q = &ps->plugins[i];
+
+            free(q->role);
+            if (asprintf(&q->role, "sx_%s", q->note.name) < 0)
+                q->role = NULL;
+            q->owner.role = q->role;
+        }
+    }
+    while ((p = next_to_start(ps)) != NULL) {
+        p->is_started = true;
+        if (call_plugin(p, p->manifest.start, "start", rep) < 0)
+            return SX_EINVAL;
+    }
+    return 0;
+}
+
+static void call_each(struct sx_plugins *ps, bool stops)
+{
+    for (size_t i = ps->n_plugins; i-- > 0;) {
+        struct sx_plugin *p = &ps->plugins[i];
+        void (*fn)(sx_plugin *p) = stops ? p->manifest.stop : p->manifest.drain;
+
+        if (stops)
+            sx_timers_stop(p);
+        if (!p->is_started || fn == NULL)
+            continue;
+        sx_call_enter(ps, p, NULL);
+        fn(p);
+        sx_call_leave(ps);
+    }
+}
+
+void sx_plugins_drain(struct sx_plugins *ps)
+{
+    if (ps->is_draining)
+        return;
+    ps->is_draining = true;
+    call_each(ps, false);
+    sx_streams_end(ps);
+    for (size_t i = 0; i < ps->n_plugins; i++)
+        sx_timers_stop(&ps->plugins[i]);
+}
+
+uint32_t sx_plugins_pending(const struct sx_plugins *ps)
+{
+    return __atomic_load_n(&ps->n_pending, __ATOMIC_RELAXED);
+}
+
+void sx_plugins_stop(struct sx_plugins *ps)
+{
+    call_each(ps, true);
+}
+
+/* --- What main asks ------------------------------------------------------------------------------ */
+
+bool sx_plugins_need_db(const struct sx_plugins *ps)
+{
+    for (size_t i = 0; i < ps->n_plugins; i++)
+        if ((ps->plugins[i].manifest.needs & SX_CAP_DB) != 0)
+            return true;
+    return false;
+}
+
+bool sx_plugins_want_leases(const struct sx_plugins *ps)
+{
+    const uint64_t both = SX_CAP_DB | SX_CAP_BLOCKING;
+
+    for (size_t i = 0; i < ps->n_plugins; i++)
+        if ((ps->plugins[i].grants & both) == both)
+            return true;
+    return false;
+}
+
+_Static_assert(sizeof(sx_migration) == sizeof(struct sx_db_migration) &&
+                   offsetof(sx_migration, sql) == offsetof(struct sx_db_migration, sql),
+               "the database floor takes the contract's migrations as they are");
+
+struct sx_db_migrate_plugin *sx_plugins_migrations(struct sx_plugins *ps, size_t *ret_n)
+{
+    size_t n = 0;
+
+    free(ps->migrate);
+    ps->migrate = calloc(ps->n_plugins + 1, sizeof *ps->migrate);
+    for (size_t i = 0; i < ps->n_plugins && ps->migrate != NULL; i++) {
+        const struct sx_plugin *p = &ps->plugins[i];
+
+        if ((p->manifest.needs & SX_CAP_DB) == 0)
+            continue;
+        ps->migrate[n++] = (struct sx_db_migrate_plugin){
+            .name = p->note.name,
+            .steps = (const struct sx_db_migration *)(const void *)p->migrations,
+            .uses = p->manifest.uses,
+        };
+    }
+    *ret_n = n;
+    return ps->migrate;
+}
