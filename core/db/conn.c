@@ -146,7 +146,7 @@ static void clear_pipeline(struct sx_db_conn *conn)
     conn->prefix_error = conn->sync_error = NULL;
     conn->first_step = conn->n_steps = 0;
     conn->has_result = conn->is_broken = conn->needs_flush = false;
-    conn->is_switching = conn->must_replace = false;
+    conn->is_switching = conn->must_replace = conn->is_reserved = false;
     conn->owner = NULL;
     conn->n_known = 0;
     sx_db_cache_clear(&conn->cache, &conn->pool->texts);

@@ -23,6 +23,7 @@ enum {
     MAX_TEXTS = 1024,       /* texts that are remembered though nobody uses them      */
     SLOW_HEAD_MS = 50,      /* nothing is queued behind a statement that ran so long  */
     SLOW_TEXT_US = 20000,   /* average above which a text counts as slow              */
+    MEASURED_ALONE = 4,     /* times that a text from a slow group is sent alone      */
     TICK_MS = 20,
     STUCK_GRACE_MS = 5000,  /* beyond the server's own timeout: the connection is dead */
 };
@@ -37,6 +38,7 @@ struct sx_db_text {
     uint64_t hash;
     uint32_t n_refs;
     uint32_t average_us;     /* 0: not measured yet                     */
+    uint32_t n_alone;        /* so many times with a Sync of its own, to be timed */
     bool leaves_trace;       /* names something that outlives its transaction */
 };
 
@@ -215,7 +217,7 @@ struct sx_db_conn {
     struct sx_list jobs; /* sent, in order */
     uint32_t n_jobs, n_slow;
     uint64_t head_ms;    /* since when the first of them runs */
-    uint64_t last_ns;    /* of the result before              */
+    uint64_t last_ns;    /* of the Sync before                */
     PGresult *prefix_error, *sync_error; /* of the group that is being read */
     bool has_result;     /* of the step at the head           */
     bool is_broken;

@@ -12,14 +12,15 @@ enum { OTHER_OWNER = 8, READ_AMONG_WRITES = 1000, WRONG_LANE = 4000 };
 static bool has_room(const struct sx_db_conn *conn, uint64_t now_ms)
 {
     return sx_db_conn_is_shared(conn) && conn->state == CONN_READY && !conn->is_broken &&
-           !conn->is_switching && !conn->must_replace && !conn->is_reserved &&
+           !conn->must_replace && !conn->is_reserved &&
            conn->n_jobs < MAX_IN_FLIGHT &&
            (conn->n_jobs == 0 || now_ms < conn->head_ms + SLOW_HEAD_MS);
 }
 
 static bool may_take(const struct sx_db_conn *conn, const struct sx_db_job *job, uint64_t now_ms)
 {
-    return has_room(conn, now_ms) && (job->is_read || conn->kind != KIND_READER) &&
+    return has_room(conn, now_ms) && (!conn->is_switching || conn->owner == job->owner) &&
+           (job->is_read || conn->kind != KIND_READER) &&
            (conn->n_slow == 0 || job->is_slow);
 }
 
@@ -97,8 +98,8 @@ static void try_job(struct sx_db_pool *pool, struct sx_db_job *job)
     struct sx_db_conn *conn = choose(pool, job);
     struct sx_db_batch *b;
 
-    if (conn == NULL)
-        return;
+    if (conn == NULL || conn->is_switching)
+        return; /* it waits, perhaps until its owner's role is there */
     b = &pool->batches[conn - pool->conns];
     if (conn->owner != job->owner || job->is_alone || b->n == MAX_SHARED_READS)
         send_batch(conn);

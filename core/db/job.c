@@ -49,6 +49,10 @@ static int add_stmt(struct sx_db_pool *pool, struct sx_db_job *job, const struct
     job->is_read &= (stmt->flags & SX_DB_READ_ONLY) != 0;
     job->is_slow |= text->average_us > SLOW_TEXT_US;
     job->leaves_trace |= text->leaves_trace;
+    if (text->n_alone > 0) {
+        text->n_alone--;
+        job->is_alone = true;
+    }
     return 0;
 }
 
@@ -72,7 +76,8 @@ int sx_db_job_create(struct sx_db_pool *pool, struct sx_db_op *op, struct sx_db_
         sx_db_job_free(pool, job);
         return err;
     }
-    job->is_alone = !job->is_read || job->n_stmts > 1 || job->has_timeout || job->leaves_trace;
+    job->is_alone |= !job->is_read || job->n_stmts > 1 || job->has_timeout || job->leaves_trace ||
+                     job->is_slow;
     *ret_job = job;
     return 0;
 }

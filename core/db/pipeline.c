@@ -131,8 +131,11 @@ void sx_db_send_listen(struct sx_db_conn *conn)
     struct sx_db_pool *pool = conn->pool;
     char *name, sql[256];
 
-    if (conn != sx_db_listening_conn(pool) || sx_list_is_empty(&pool->channels))
+    if (conn != sx_db_listening_conn(pool) ||
+        (sx_list_is_empty(&pool->channels) && conn->kind != KIND_FLIPPING))
         return;
+    if (conn->kind == KIND_FLIPPING)
+        send_house(conn, "UNLISTEN *", 0, NULL); /* what a lease may have left */
     for (struct sx_list *at = pool->channels.next; at != &pool->channels; at = at->next) {
         struct sx_db_channel *channel = SX_MEMBER_OF(at, struct sx_db_channel, link);
 

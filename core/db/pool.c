@@ -79,18 +79,13 @@ uint32_t sx_db_pool_random(struct sx_db_pool *pool, uint32_t below)
     return below > 0 ? (uint32_t)(pool->random >> 33) % below : 0;
 }
 
-static bool is_connected(const struct sx_db_conn *conn)
-{
-    return conn->state == CONN_SETTING_UP || conn->state == CONN_READY || conn->state == CONN_LENT;
-}
-
 void sx_db_pool_stats(const struct sx_db_pool *pool, struct sx_db_stats *ret)
 {
     struct sx_db_lend *lend = (struct sx_db_lend *)(uintptr_t)&pool->lend; /* its mutex only */
 
     memset(ret, 0, sizeof *ret);
     for (uint32_t i = 0; i < pool->n_conns; i++)
-        ret->n_connections += is_connected(&pool->conns[i]);
+        ret->n_connections += pool->conns[i].is_up;
     uv_mutex_lock(&lend->mutex);
     ret->n_leased = lend->n_taken;
     uv_mutex_unlock(&lend->mutex);

@@ -24,21 +24,7 @@ static void pop_step(struct sx_db_conn *conn)
 
 /* --- results of one step -------------------------------------------------------------- */
 
-static void measure(struct sx_db_conn *conn, struct sx_db_job *job, uint64_t now_ns)
-{
-    uint64_t since_ns = job->sent_ns > conn->last_ns ? job->sent_ns : conn->last_ns;
-    uint64_t us = (now_ns - since_ns) / 1000;
-    struct sx_db_text *text = job->texts[0];
-
-    if (job->n_stmts > 1)
-        return;
-    us = us < UINT32_MAX / 8 ? us : UINT32_MAX / 8;
-    text->average_us = text->average_us == 0 ? (uint32_t)us
-                                             : (uint32_t)((text->average_us * 3u + us) / 4);
-}
-
-static void take_rows(struct sx_db_conn *conn, struct sx_db_job *job, uint32_t i, PGresult *res,
-                      uint64_t now_ns)
+static void take_rows(struct sx_db_conn *conn, struct sx_db_job *job, uint32_t i, PGresult *res)
 {
     job->rows[i] = sx_db_rows_create(res);
     if (job->rows[i] == NULL) {
@@ -47,7 +33,6 @@ static void take_rows(struct sx_db_conn *conn, struct sx_db_job *job, uint32_t i
     }
     job->n_done++;
     conn->pool->n_statements++;
-    measure(conn, job, now_ns);
 }
 
 static void take_error(struct sx_db_conn *conn, const struct sx_db_step *step, PGresult *res)
@@ -77,7 +62,7 @@ static void settle_prepare(struct sx_db_conn *conn, struct sx_db_step *step, boo
 }
 
 /* Takes res. */
-static void take_result(struct sx_db_conn *conn, PGresult *res, uint64_t now_ns)
+static void take_result(struct sx_db_conn *conn, PGresult *res)
 {
     struct sx_db_step *step = head_of(conn);
     ExecStatusType status = PQresultStatus(res);
@@ -87,12 +72,11 @@ static void take_result(struct sx_db_conn *conn, PGresult *res, uint64_t now_ns)
     if (step->kind == STEP_PREPARE && step->cached != NULL)
         settle_prepare(conn, step, is_ok);
     if (is_ok && step->kind == STEP_EXEC)
-        take_rows(conn, step->of.job, step->index, res, now_ns);
+        take_rows(conn, step->of.job, step->index, res);
     else if (status == PGRES_FATAL_ERROR)
         take_error(conn, step, res);
     else
         PQclear(res);
-    conn->last_ns = now_ns;
 }
 
 /* --- the end of a group --------------------------------------------------------------- */
@@ -172,11 +156,38 @@ static void requeue_all(struct sx_db_pool *pool, struct sx_list *jobs)
         sx_db_job_requeue(pool, SX_MEMBER_OF(jobs->prev, struct sx_db_job, link));
 }
 
-static void end_jobs(struct sx_db_conn *conn, uint32_t n)
+/* The results of a group come together, so only a statement alone can be timed; one that was
+ * in slow company will be. */
+static void measure(struct sx_db_text *text, bool is_alone, uint64_t us)
+{
+    us = us < UINT32_MAX / 8 ? us : UINT32_MAX / 8;
+    if (is_alone)
+        text->average_us = text->average_us == 0 ? (uint32_t)us
+                                                 : (uint32_t)((text->average_us * 3u + us) / 4);
+    else if (us > SLOW_TEXT_US)
+        text->n_alone = MEASURED_ALONE;
+}
+
+static void measure_jobs(struct sx_db_conn *conn, uint32_t n, uint64_t now_ns)
+{
+    struct sx_db_job *job = SX_MEMBER_OF(conn->jobs.next, struct sx_db_job, link);
+    uint64_t since_ns = job->sent_ns > conn->last_ns ? job->sent_ns : conn->last_ns;
+    uint32_t left = n;
+
+    if (job->n_stmts > 1)
+        return;
+    for (struct sx_list *at = conn->jobs.next; left > 0; at = at->next, left--) {
+        job = SX_MEMBER_OF(at, struct sx_db_job, link);
+        measure(job->texts[0], n == 1, now_ns > since_ns ? (now_ns - since_ns) / 1000 : 0);
+    }
+}
+
+static void end_jobs(struct sx_db_conn *conn, uint32_t n, uint64_t now_ns)
 {
     struct sx_list again;
 
     sx_list_init(&again);
+    measure_jobs(conn, n, now_ns);
     for (uint32_t i = 0; i < n; i++)
         end_job(conn, SX_MEMBER_OF(conn->jobs.next, struct sx_db_job, link), n > 1, &again);
     requeue_all(conn->pool, &again);
@@ -231,14 +242,14 @@ static void end_switch(struct sx_db_conn *conn, const struct sx_db_owner *owner)
     }
 }
 
-static void end_group(struct sx_db_conn *conn, struct sx_db_step step)
+static void end_group(struct sx_db_conn *conn, struct sx_db_step step, uint64_t now_ns)
 {
     bool is_ok = conn->prefix_error == NULL && conn->sync_error == NULL;
     PGTransactionStatusType status = PQtransactionStatus(conn->pg);
 
     switch (step.group) {
     case GROUP_JOBS:
-        end_jobs(conn, step.n_jobs);
+        end_jobs(conn, step.n_jobs, now_ns);
         break;
     case GROUP_SWITCH:
         end_switch(conn, step.of.owner);
@@ -252,6 +263,7 @@ static void end_group(struct sx_db_conn *conn, struct sx_db_step step)
     default:
         break;
     }
+    conn->last_ns = now_ns;
     PQclear(move(&conn->prefix_error));
     PQclear(move(&conn->sync_error));
     conn->is_broken |= status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
@@ -273,9 +285,9 @@ static void take(struct sx_db_conn *conn, PGresult *res, uint64_t now_ns)
         if (conn->is_broken)
             return;
         pop_step(conn);
-        end_group(conn, step);
+        end_group(conn, step, now_ns);
     } else {
-        take_result(conn, res, now_ns);
+        take_result(conn, res);
     }
 }
 

@@ -57,12 +57,6 @@ void sx_test_db_open(struct sx_test_db *db)
     assert_int_equal(db->m->create(&db->set, &db->pool), 0);
 }
 
-void sx_test_db_open_ready(struct sx_test_db *db)
-{
-    sx_test_db_open(db);
-    sx_test_db_run_ready(db, true);
-}
-
 static void on_closed(void *arg)
 {
     struct sx_test_db *db = arg;
@@ -129,6 +123,21 @@ static bool is_as_ready(struct sx_test_db *db, const void *is_ready)
     return stats.is_ready == *(const bool *)is_ready;
 }
 
+static bool is_complete(struct sx_test_db *db, const void *arg)
+{
+    struct sx_db_stats stats;
+
+    (void)arg;
+    db->m->stats(db->pool, &stats);
+    return stats.is_ready && stats.n_connections == db->set.size;
+}
+
+void sx_test_db_open_ready(struct sx_test_db *db)
+{
+    sx_test_db_open(db);
+    run_until(db, is_complete, NULL);
+}
+
 void sx_test_db_run(struct sx_test_db *db, const bool *flag)
 {
     run_until(db, is_set, flag);
@@ -153,11 +162,15 @@ static void take_failure(struct sx_test_op *t, const struct sx_db_failure *failu
 static void take_rows(struct sx_test_op *t, struct sx_db_rows *const *rows)
 {
     const struct sx_db_module *m = t->m;
-    const struct sx_db_rows *last = rows[t->op.n_stmts - 1];
+    struct sx_db_rows *last = rows[t->op.n_stmts - 1];
     const char *value = m->rows_text(last, 0, 0, NULL);
 
     t->n_rows = m->rows_count(last);
     (void)snprintf(t->value, sizeof t->value, "%s", value != NULL ? value : "(null)");
+    if (t->keeps_rows) {
+        m->rows_keep(last);
+        t->kept = last;
+    }
 }
 
 static void on_done(struct sx_db_op *op, struct sx_db_rows *const *rows,

@@ -26,6 +26,8 @@ struct sx_test_op {
     char text[64];        /* for a parameter, of the test's own use */
     bool is_done;
     bool is_ok;
+    bool keeps_rows;      /* set by the test, which then drops them */
+    struct sx_db_rows *kept;
     char value[256];      /* first column of the first row of the last statement */
     uint32_t n_rows;
     struct sx_db_failure failure; /* message and constraint are in the copies below */
@@ -35,6 +37,7 @@ struct sx_test_op {
 /* Opens the module and fills db->set for a pool of one; nothing runs yet. */
 void sx_test_db_init(struct sx_test_db *db, const char *url);
 void sx_test_db_open(struct sx_test_db *db);
+/* With all its connections. */
 void sx_test_db_open_ready(struct sx_test_db *db);
 /* Closes the pool and the loop; checks that nothing of libuv is left. */
 void sx_test_db_finish(struct sx_test_db *db);
