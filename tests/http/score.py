@@ -64,9 +64,14 @@ def report(verdicts, selected, is_listing):
         groups[case.group] = (good + (not faults), total + 1)
         n_bad += bool(faults)
         for delivery, verdict in faults if is_listing else ():
+            if verdict.outcome == "unreachable":
+                continue
             print("%-50s %-6s %s" % (case.name, delivery, verdict.fault))
     for group, (good, total) in groups.items():
         print("%-14s %4d of %4d" % (group, good, total))
+    n_unreachable = sum(verdict.outcome == "unreachable" for verdict in verdicts.values())
+    if n_unreachable:
+        print("the server could not be reached by %d of the conversations" % n_unreachable)
     smuggled = sum("SMUGGLED:" in verdict.fault for verdict in verdicts.values())
     print("%d of %d cases (%.1f %%), %d conversations, %d with a smuggled request" % (
         len(selected) - n_bad, len(selected), 100 * (len(selected) - n_bad) / len(selected),
