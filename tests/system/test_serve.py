@@ -1,0 +1,41 @@
+"""The server as a process: it starts, answers, and ends cleanly."""
+import signal
+
+import pytest
+
+
+def test_server_answers_and_ends_with_zero(server):
+    s = server(plugins=["hello"], wants_database=False)
+
+    assert s.get("/hello").status == 200
+    assert len(s.workers()) == 1
+
+    s.signal(signal.SIGTERM)
+    assert s.wait_end() == 0
+
+
+def test_several_requests_share_a_connection(server):
+    s = server(plugins=["hello"], wants_database=False)
+
+    with s.connect() as conn:
+        answers = [conn.request("GET", "/hello").status for _ in range(3)]
+        conn.send(b"GET /nothing HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+        last = conn.response()
+
+        assert answers == [200, 200, 200]
+        assert (last.status, last.header("Content-Type")) == (404, "application/problem+json")
+        assert conn.rest() == b""
+
+
+@pytest.mark.parametrize("path", ["/_sx/live", "/_sx/ready", "/_sx/started"])
+def test_health_is_told(server, path):
+    s = server(plugins=["hello"], wants_database=False)
+
+    assert s.get(path).status == 200
+
+
+def test_a_wrong_configuration_stops_the_start(server):
+    s = server({"server": {"workers": "many"}}, wants_database=False, may_die=True, wait=False)
+
+    assert s.wait_end() == 2
+    assert "server.workers" in s.errors and "development.json:" in s.errors
