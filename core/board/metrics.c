@@ -14,7 +14,7 @@
 #include "board/board_private.h"
 
 #define MAX_TEXT_BYTES (64u * 1024 * 1024)
-#define N_LATENCIES    (sizeof(((struct sx_board_counters *)0)->latency_us_bucket) / sizeof(uint64_t))
+#define N_LATENCIES    20u /* of struct sx_board_counters */
 
 static uint64_t sum_counter(const struct sx_board *b, size_t offset)
 {
@@ -118,6 +118,9 @@ static void add_latencies(struct sx_buf *to, const struct sx_board *b)
     static const char name[] = "sx_request_duration_seconds";
     uint64_t count = 0;
 
+    _Static_assert(sizeof(((struct sx_board_counters *)0)->latency_us_bucket) ==
+                       N_LATENCIES * sizeof(uint64_t),
+                   "all buckets are shown");
     add_head(to, name, "histogram", "Time from a request's head to the end of its response.");
     for (size_t i = 0; i < N_LATENCIES; i++) {
         size_t offset = offsetof(struct sx_board_counters, latency_us_bucket) +

@@ -184,8 +184,7 @@ static uint32_t add_metric(struct board_head *h, const void *entry)
         return SX_BOARD_NONE;
     at = find_metric(h, &m);
     if (at != SX_BOARD_NONE) {
-        if (memcmp(&h->metrics[at], &m, sizeof(m)) != 0)
-            h->metrics[at] = m;
+        h->metrics[at] = m;
         return at;
     }
     if (n == SX_BOARD_MAX_METRICS)

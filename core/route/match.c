@@ -11,47 +11,6 @@
 #include "route/route.h"
 #include "route/route_private.h"
 
-#define MIX 0x9E3779B97F4A7C15u
-
-static uint64_t load_word(const char *data)
-{
-    uint64_t word;
-
-    memcpy(&word, data, sizeof(word));
-    return word;
-}
-
-/* One to seven bytes: two loads that may overlap, or the first, middle and last byte. */
-static uint64_t load_short(const char *data, size_t len)
-{
-    uint32_t low, high;
-
-    if (len < 4)
-        return (uint64_t)(unsigned char)data[0] << 16 |
-               (uint64_t)(unsigned char)data[len / 2] << 8 | (unsigned char)data[len - 1];
-    memcpy(&low, data, sizeof(low));
-    memcpy(&high, data + len - 4, sizeof(high));
-    return (uint64_t)high << 32 | low;
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * MIX;
-    return hash ^ hash >> 32;
-}
-
-uint64_t route_hash(const char *data, size_t len, uint64_t seed)
-{
-    uint64_t hash = seed ^ len * MIX;
-    size_t at = 0;
-
-    if (len < 8)
-        return len == 0 ? mix(hash, 0) : mix(hash, load_short(data, len));
-    for (; len - at > 8; at += 8)
-        hash = mix(hash, load_word(data + at));
-    return mix(hash, load_word(data + len - 8));
-}
-
 /* --- the tree ------------------------------------------------------------------------- */
 
 struct walk {
@@ -122,7 +81,8 @@ static const struct route_node *find_edge(const struct route_host *h,
 
     for (size_t i = hash & h->edges.mask; slots[i].node != NULL; i = (i + 1) & h->edges.mask) {
         if (slots[i].hash == hash && slots[i].parent == parent &&
-            sx_slice_equals(slots[i].node->before, text))
+            slots[i].node->before.len == text.len &&
+            route_is_same(slots[i].node->before.data, text.data, text.len))
             return slots[i].node;
     }
     return NULL;
@@ -192,52 +152,79 @@ static const struct route_node *find_path(const struct route_host *h, uint64_t h
     for (size_t i = hash & h->paths.mask; slots[i].node != NULL; i = (i + 1) & h->paths.mask) {
         const struct sx_slice *full = &slots[i].node->full;
 
-        if (slots[i].hash == hash && full->len == len && memcmp(full->data, path, len) == 0)
+        if (slots[i].hash == hash && full->len == len && route_is_same(full->data, path, len))
             return slots[i].node;
     }
     return NULL;
 }
 
-static bool takes_host(const struct route_host *h, const char *host, size_t len)
+__attribute__((noinline)) static bool takes_name(const struct route_host *h, const char *host,
+                                                 size_t len)
 {
-    if (h->name.len == 0)
-        return true;
     if (h->is_wildcard)
         return len > h->name.len &&
                sx_text_equals_nocase(host + len - h->name.len, h->name.data, h->name.len);
     return len == h->name.len && sx_text_equals_nocase(host, h->name.data, len);
 }
 
-static const struct route_method *find_method(const struct route_node *n, const char *method,
-                                              size_t len)
+__attribute__((noinline)) static bool is_same_tail(const char *a, const char *b, size_t len)
 {
-    for (size_t i = 0; i < n->n_methods; i++) {
-        if (n->methods[i].len == len && memcmp(n->methods[i].name, method, len) == 0)
-            return &n->methods[i];
+    return memcmp(a, b, len) == 0;
+}
+
+/* The node is settled; now the method. */
+static inline const struct route_method *settle(const struct route_node *n, const char *method,
+                                                size_t len, struct sx_route_match *ret)
+{
+    uint64_t key = route_method_key(method, len);
+    const struct route_method *m = n->methods;
+    const struct route_method *end = m + n->n_methods;
+
+    ret->allow = n->allow;
+    ret->n_params = 0;
+    for (; m < end; m++) {
+        if (m->key == key && m->len == len && (len <= 8 || is_same_tail(m->name, method, len))) {
+            ret->target = m->target;
+            return m;
+        }
     }
+    ret->target = NULL;
     return NULL;
 }
 
-/* The node is settled; now the method, and what the parameters are called there. */
-static enum sx_route_result settle(const struct walk *w, const struct route_node *n,
-                                   const char *method, size_t method_len,
-                                   struct sx_route_match *ret)
+/* What the parameters are called in the pattern of this method. */
+static void name_values(const struct walk *w, const struct route_method *m,
+                        struct sx_route_match *ret)
 {
-    const struct route_method *m = find_method(n, method, method_len);
+    for (uint32_t i = 0; i < w->n_values; i++) {
+        struct sx_slice value = w->values[i];
 
-    if (m == NULL && method_len == 4 && memcmp(method, "HEAD", 4) == 0)
-        m = find_method(n, "GET", 3);
-    ret->allow = n->allow;
-    ret->n_params = 0;
-    if (m == NULL) {
-        ret->target = NULL;
-        return SX_ROUTE_NO_METHOD;
+        ret->params[i] = (struct sx_route_param){ m->names[i], value.data, value.len };
     }
-    ret->target = m->target;
-    for (uint32_t i = 0; i < w->n_values; i++)
-        ret->params[i] = (struct sx_route_param){ m->names[i], w->values[i].data,
-                                                  w->values[i].len };
     ret->n_params = w->n_values;
+}
+
+/* Out of line, so that a literal path does not pay for the stack of values. */
+__attribute__((noinline)) static enum sx_route_result match_tree(const struct route_host *h,
+                                                                 const char *method,
+                                                                 size_t method_len,
+                                                                 const char *path, size_t path_len,
+                                                                 struct sx_route_match *ret)
+{
+    struct walk w;
+    const struct route_node *n;
+    const struct route_method *m;
+
+    w.host = h;
+    w.end = path + path_len;
+    w.n_values = 0;
+    n = walk_tree(&w, h->root, path + 1);
+    if (n == NULL)
+        return SX_ROUTE_NO_PATH;
+    m = settle(n, method, method_len, ret);
+    if (m == NULL)
+        return SX_ROUTE_NO_METHOD;
+    name_values(&w, m, ret);
     return SX_ROUTE_FOUND;
 }
 
@@ -245,25 +232,24 @@ enum sx_route_result sx_router_match(const struct sx_router *r, const char *host
                                      const char *method, size_t method_len, const char *path,
                                      size_t path_len, struct sx_route_match *ret)
 {
-    uint64_t hash = route_hash(path, path_len, route_seed(NULL));
-    struct walk w;
+    enum sx_route_result result = SX_ROUTE_NO_PATH;
+    uint64_t hash;
 
-    w.end = path + path_len;
-    w.n_values = 0;
     if (path_len == 0 || path[0] != '/')
         return SX_ROUTE_NO_PATH;
-    for (const struct route_host *h = r->hosts; h != NULL; h = h->next) {
+    hash = route_hash(path, path_len, route_seed(NULL));
+    for (const struct route_host *h = r->hosts; result == SX_ROUTE_NO_PATH && h != NULL;
+         h = h->next) {
         const struct route_node *n;
 
-        if (!takes_host(h, host, host_len))
+        if (h->name.len > 0 && !takes_name(h, host, host_len))
             continue;
         n = find_path(h, hash, path, path_len);
-        if (n == NULL) {
-            w.host = h;
-            n = walk_tree(&w, h->root, path + 1);
-        }
-        if (n != NULL)
-            return settle(&w, n, method, method_len, ret);
+        if (n == NULL)
+            result = match_tree(h, method, method_len, path, path_len, ret);
+        else
+            result = settle(n, method, method_len, ret) != NULL ? SX_ROUTE_FOUND
+                                                                : SX_ROUTE_NO_METHOD;
     }
-    return SX_ROUTE_NO_PATH;
+    return result;
 }

@@ -260,6 +260,7 @@ static int add_method(struct sx_router *r, struct route_node *n, const char *met
                       const struct route_pattern *p, void *target)
 {
     struct route_method m = {
+        .key = route_method_key(method, strlen(method)),
         .name = sx_arena_text(&r->arena, method, strlen(method)),
         .len = strlen(method),
         .target = target,
@@ -364,6 +365,24 @@ static const char *write_allow(struct sx_router *r, struct route_node *n)
     return allow;
 }
 
+/* HEAD finds GET: one more entry, so that a match need not look twice. */
+static int bring_head(struct sx_router *r, struct route_node *n)
+{
+    const struct route_method *get = find_method(n, "GET");
+    struct route_method head;
+
+    if (get == NULL || find_method(n, "HEAD") != NULL)
+        return 0;
+    head = *get;
+    head.name = "HEAD";
+    head.len = 4;
+    head.key = route_method_key("HEAD", 4);
+    if (reserve_method(r, n) != 0)
+        return SX_ERR_NOMEM;
+    n->methods[n->n_methods++] = head;
+    return 0;
+}
+
 /* Depth first: a node, its literal children, its other children. */
 static int freeze_node(struct sx_router *r, struct route_host *h, struct route_node *n)
 {
@@ -371,7 +390,7 @@ static int freeze_node(struct sx_router *r, struct route_host *h, struct route_n
 
     if (n->n_methods > 0) {
         n->allow = write_allow(r, n);
-        if (n->allow == NULL)
+        if (n->allow == NULL || bring_head(r, n) != 0)
             return SX_ERR_NOMEM;
         if (n->full.data != NULL)
             fill_slot(&h->paths, n->full, NULL, n);

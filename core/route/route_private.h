@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/slice.h"
@@ -35,6 +36,7 @@ struct route_pattern {
 
 /* What serves one method at a node.  The names of the parameters are those of its pattern. */
 struct route_method {
+    uint64_t key; /* route_method_key of its name */
     const char *name;
     size_t len;
     void *target;
@@ -84,13 +86,75 @@ struct sx_router {
 /* SX_ERR_INVALID and *ret_why for what is no pattern. */
 int route_pattern_parse(const char *text, struct route_pattern *ret_pattern, const char **ret_why);
 
-/* Mixes eight bytes at a time.  The tables are built once from trusted text, so nobody can
- * choose what lies in them. */
-uint64_t route_hash(const char *data, size_t len, uint64_t seed);
+static inline uint64_t route_load_word(const char *data)
+{
+    uint64_t word;
+
+    memcpy(&word, data, sizeof(word));
+    return word;
+}
+
+/* One to seven bytes: two loads that may overlap, or the first, middle and last byte. */
+static inline uint64_t route_load_short(const char *data, size_t len)
+{
+    uint32_t low, high;
+
+    if (len < 4)
+        return (uint64_t)(unsigned char)data[0] << 16 |
+               (uint64_t)(unsigned char)data[len / 2] << 8 | (unsigned char)data[len - 1];
+    memcpy(&low, data, sizeof(low));
+    memcpy(&high, data + len - 4, sizeof(high));
+    return (uint64_t)high << 32 | low;
+}
+
+/* Two methods of the same length with the same key are equal up to their eighth byte. */
+static inline uint64_t route_method_key(const char *method, size_t len)
+{
+    if (len == 0)
+        return 0;
+    return len < 8 ? route_load_short(method, len) : route_load_word(method);
+}
 
 static inline uint64_t route_seed(const struct route_node *parent)
 {
     return (uint64_t)(uintptr_t)parent;
+}
+
+#define ROUTE_MIX 0x9E3779B97F4A7C15u
+
+__extension__ typedef unsigned __int128 route_wide;
+
+/* Both halves of the product: every bit of the word reaches the low ones, which choose a slot. */
+static inline uint64_t route_mix(uint64_t hash, uint64_t word)
+{
+    route_wide product = (route_wide)(hash ^ word) * ROUTE_MIX;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Eight bytes at a time.  The tables are built once from trusted text, so nobody can choose
+ * what lies in them. */
+static inline uint64_t route_hash(const char *data, size_t len, uint64_t seed)
+{
+    uint64_t hash = seed ^ len * ROUTE_MIX;
+
+    if (len < 8)
+        return len == 0 ? hash : route_mix(hash, route_load_short(data, len));
+    for (size_t at = 0; len - at > 8; at += 8)
+        hash = route_mix(hash, route_load_word(data + at));
+    return route_mix(hash, route_load_word(data + len - 8));
+}
+
+/* In line: texts here are short, and a call costs more than the comparison. */
+static inline bool route_is_same(const char *a, const char *b, size_t len)
+{
+    if (len < 8)
+        return len == 0 || route_load_short(a, len) == route_load_short(b, len);
+    for (size_t at = 0; len - at > 8; at += 8) {
+        if (route_load_word(a + at) != route_load_word(b + at))
+            return false;
+    }
+    return route_load_word(a + len - 8) == route_load_word(b + len - 8);
 }
 
 #endif /* SX_ROUTE_PRIVATE_H */
