@@ -29,4 +29,6 @@ __attribute__((visibility("default"))) const struct sx_db_module sx_db_module = 
     .rows_pg = sx_db_rows_pg,
     .rows_keep = sx_db_rows_keep,
     .rows_drop = sx_db_rows_drop,
+    .migrate = sx_db_migrate,
+    .max_connections = sx_db_max_connections,
 };

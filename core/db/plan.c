@@ -1,0 +1,195 @@
+/* db/plan.c - the order of plugins, and how their histories compare with their steps. */
+#include "db/migrate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+
+enum mark { UNSEEN, OPEN, PLACED };
+
+/* --- the order ------------------------------------------------------------------------ */
+
+struct order {
+    const struct sx_db_migrate_plugin *plugins;
+    size_t n;
+    struct sx_report *faults;
+    unsigned char *marks;
+    size_t *path; /* of plugins that are open, to name a circle */
+    size_t n_path;
+    size_t *placed;
+    size_t n_placed;
+    int err;
+};
+
+static size_t find(const struct order *o, const char *name)
+{
+    size_t i = 0;
+
+    while (i < o->n && strcmp(o->plugins[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static void tell_circle(struct order *o, size_t last)
+{
+    char text[400] = "";
+    size_t len = 0, i = 0;
+
+    while (o->path[i] != last)
+        i++;
+    for (; i < o->n_path && len < sizeof text; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "\"%s\" uses ", o->plugins[o->path[i]].name);
+    sx_report_add(o->faults, "plugins use each other in a circle: %s\"%s\"", text, o->plugins[last].name);
+    o->err = SX_ERR_INVALID;
+}
+
+static void place(struct order *o, size_t i)
+{
+    const char *const *uses = o->plugins[i].uses;
+
+    if (o->marks[i] == OPEN)
+        tell_circle(o, i);
+    if (o->marks[i] != UNSEEN)
+        return;
+    o->marks[i] = OPEN;
+    o->path[o->n_path++] = i;
+    for (; uses != NULL && *uses != NULL; uses++) {
+        size_t used = find(o, *uses);
+
+        if (used < o->n) {
+            place(o, used);
+            continue;
+        }
+        sx_report_add(o->faults, "plugin \"%s\" uses \"%s\", which is not enabled or has no database",
+                      o->plugins[i].name, *uses);
+        o->err = SX_ERR_INVALID;
+    }
+    o->n_path--;
+    o->marks[i] = PLACED;
+    o->placed[o->n_placed++] = i;
+}
+
+int plan_order(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_report *faults,
+               size_t **ret_order)
+{
+    struct order o = { .plugins = plugins, .n = n, .faults = faults };
+
+    o.marks = calloc(n + 1, sizeof *o.marks);
+    o.path = calloc(n + 1, sizeof *o.path);
+    o.placed = calloc(n + 1, sizeof *o.placed);
+    if (o.marks == NULL || o.path == NULL || o.placed == NULL)
+        o.err = SX_ERR_NOMEM;
+    for (size_t i = 0; i < n && o.err != SX_ERR_NOMEM; i++)
+        place(&o, i);
+    free(o.marks);
+    free(o.path);
+    if (o.err < 0)
+        free(o.placed);
+    else
+        *ret_order = o.placed;
+    return o.err;
+}
+
+int plan_check_steps(const struct sx_db_migrate_plugin *plugin, struct sx_report *faults)
+{
+    const struct sx_db_migration *step = plugin->steps;
+    uint32_t before = 0;
+
+    for (; step != NULL && step->sql != NULL; step++) {
+        if (step->number <= before || step->name == NULL) {
+            sx_report_add(faults, "plugin \"%s\": migration %u follows %u: expected ascending numbers from 1",
+                          plugin->name, step->number, before);
+            return SX_ERR_INVALID;
+        }
+        before = step->number;
+    }
+    return 0;
+}
+
+/* --- the history ------------------------------------------------------------------------ */
+
+struct history {
+    PGresult *res; /* number, name, checksum; NULL: there is no history yet */
+};
+
+int history_read(struct session *s, const char *schema, struct history **ret_history)
+{
+    struct history *h = calloc(1, sizeof *h);
+    char *name = PQescapeIdentifier(s->pg, schema, strlen(schema));
+    char sql[256];
+    int err = 0;
+
+    if (h == NULL || name == NULL) {
+        err = SX_ERR_NOMEM;
+    } else if (session_is(s, "SELECT to_regclass(quote_ident($1) || '.sx_migrations') IS NOT NULL", schema)) {
+        (void)snprintf(sql, sizeof sql, "SELECT number, name, checksum FROM %s.sx_migrations ORDER BY number", name);
+        h->res = session_query(s, sql, 0, NULL);
+        err = h->res == NULL ? SX_ERR_DB : 0;
+    }
+    PQfreemem(name);
+    if (err < 0) {
+        sx_report_add(s->faults, "plugin \"%s\": its history of migrations cannot be read: %.*s", schema,
+                      (int)strcspn(PQerrorMessage(s->pg), "\n"), PQerrorMessage(s->pg));
+        history_free(h);
+        return err;
+    }
+    *ret_history = h;
+    return 0;
+}
+
+void history_free(struct history *h)
+{
+    if (h == NULL)
+        return;
+    PQclear(h->res);
+    free(h);
+}
+
+static uint32_t number_at(const struct history *h, int row)
+{
+    const char *text = PQgetvalue(h->res, row, 0);
+    uint64_t number;
+
+    return sx_parse_uint(text, strlen(text), &number) == 0 ? (uint32_t)number : 0;
+}
+
+bool history_has(const struct history *h, uint32_t number)
+{
+    for (int row = 0; h->res != NULL && row < PQntuples(h->res); row++)
+        if (number_at(h, row) == number)
+            return true;
+    return false;
+}
+
+static void compare_row(const struct history *h, int row, const struct sx_db_migrate_plugin *plugin,
+                        struct sx_report *faults)
+{
+    const struct sx_db_migration *step = plugin->steps;
+    char checksum[SX_SHA256_HEX + 1];
+    uint32_t number = number_at(h, row);
+
+    while (step != NULL && step->sql != NULL && step->number != number)
+        step++;
+    if (step == NULL || step->sql == NULL) {
+        sx_report_add(faults, "plugin \"%s\": migration %u \"%s\" is in the database and unknown to this version\n"
+                      "Start the version that applied it, or a later one.",
+                      plugin->name, number, PQgetvalue(h->res, row, 1));
+        return;
+    }
+    sx_sha256_hex(step->sql, strlen(step->sql), checksum);
+    if (strcmp(checksum, PQgetvalue(h->res, row, 2)) != 0)
+        sx_report_add(faults, "plugin \"%s\": migration %u \"%s\" was edited after it had been applied\n"
+                      "Put the text back as it was, and write a new migration for the change.",
+                      plugin->name, number, step->name);
+}
+
+void history_compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
+                     struct sx_report *faults)
+{
+    for (int row = 0; h->res != NULL && row < PQntuples(h->res); row++)
+        compare_row(h, row, plugin, faults);
+}
