@@ -212,8 +212,11 @@ static ptrdiff_t take_chunked(struct sx_http_body *b, struct sx_http_req *r, con
         int err;
 
         if (b->state == CHUNK_DATA) {
-            ptrdiff_t n = take_chunk_data(b, r, data + at, len - at);
+            ptrdiff_t n;
 
+            if (b->left > r->max_body - b->n_bytes)
+                return -413; /* before a byte of it is read */
+            n = take_chunk_data(b, r, data + at, len - at);
             if (n < 0)
                 return n;
             at += (size_t)n;

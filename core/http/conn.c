@@ -222,18 +222,9 @@ static void discard(struct sx_http_conn *c, size_t n)
 /* The client will send no more.  It may still read: answer what it asked for. */
 static void take_eof(struct sx_http_conn *c)
 {
-    struct sx_list *last = c->requests.prev;
-
     c->saw_eof = true;
     c->is_reading = false;
-    if (c->phase == PHASE_LINGER || c->receiving != NULL) {
-        sx_http_conn_abort(c);
-        return;
-    }
-    if (sx_list_is_empty(&c->requests))
-        return;
-    /* An endless answer to a client that said goodbye ends with it. */
-    if (SX_MEMBER_OF(last, struct sx_http_req, link)->resp.stream != NULL)
+    if (c->phase == PHASE_LINGER || c->receiving != NULL)
         sx_http_conn_abort(c);
 }
 
@@ -392,6 +383,8 @@ void sx_http_conn_service(struct sx_http_conn *c)
     conn_flush(c);
     if (c->phase == PHASE_CLOSED)
         return;
+    if (c->is_stalled && sx_list_is_empty(&c->requests) && !sx_http_conn_is_full(c))
+        sx_http_conn_touch(c); /* what it waited for was written just now */
     if (is_over(c))
         quit(c);
     else

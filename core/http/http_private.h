@@ -123,7 +123,7 @@ struct sx_http_conn {
     uint32_t discarded_bytes;
     uint8_t phase;
     bool is_memory, is_reading, is_writing, is_last, saw_eof, is_stalled, is_processing;
-    bool must_linger;
+    bool must_linger, is_final;
     union {
         sa_family_t family;
         struct sockaddr_in v4;

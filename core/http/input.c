@@ -86,6 +86,13 @@ static bool body_lies_here(const struct sx_http_req *r, size_t len)
     return r->content_length != UINT64_MAX && r->content_length <= len && !r->wants_multipart;
 }
 
+/* The rest of the body may come with another read: nothing stays in this one (I9). */
+static void begin_receiving(struct sx_http_conn *c, struct sx_http_req *r)
+{
+    sx_http_wait(r);
+    c->receiving = r;
+}
+
 /* Answered before its body was read: read what is short, so that the connection can stay. */
 static void begin_discard(struct sx_http_conn *c, struct sx_http_req *r)
 {
@@ -99,12 +106,14 @@ static void begin_discard(struct sx_http_conn *c, struct sx_http_req *r)
     }
     r->max_body = SX_HTTP_DRAIN_BYTES;
     c->body.is_discarded = true;
-    c->receiving = r;
+    begin_receiving(c, r);
 }
 
 /* What follows the head; returns how much of the body was used. */
 static size_t begin_body(struct sx_http_conn *c, struct sx_http_req *r, const char *data, size_t len)
 {
+    size_t whole = (size_t)r->content_length; /* r may be gone when it was answered */
+
     if (r->resp.status == 0 && r->content_length != UINT64_MAX && r->content_length > r->max_body)
         (void)sx_http_problem(r, 413, "body_too_large",
                               "the body has %llu bytes, this route accepts %llu",
@@ -116,11 +125,11 @@ static size_t begin_body(struct sx_http_conn *c, struct sx_http_req *r, const ch
         return 0;
     }
     if (body_lies_here(r, len)) {
-        r->body = (struct sx_slice){ data, (size_t)r->content_length };
+        r->body = (struct sx_slice){ data, whole };
         sx_http_req_dispatch(r);
-        return (size_t)r->content_length;
+        return whole;
     }
-    c->receiving = r;
+    begin_receiving(c, r);
     if (r->expects_continue && len == 0)
         sx_buf_add_text(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
     return 0;
@@ -141,6 +150,7 @@ static bool is_preflight(struct sx_http_req *r)
 static void take_request(struct sx_http_conn *c, struct sx_http_req *r)
 {
     c->n_requests++;
+    c->is_final = !r->is_keep_alive;
     if (!r->is_safe)
         c->n_unsafe++;
     sx_list_push(&c->requests, &r->link);
@@ -224,9 +234,13 @@ static size_t process(struct sx_http_conn *c, char *data, size_t len)
             at += take_body(c, data + at, len - at);
             continue;
         }
+        if (c->is_final) { /* the request under way is the last one that counts */
+            c->must_linger = true;
+            return len;
+        }
         if (c->scanned == 0)
             at += skip_empty_lines(data + at, len - at);
-        if (at == len)
+        if (at == len || (c->scanned == 0 && len - at == 1 && data[at] == '\r'))
             break;
         head = sx_http_head_find(c->server, data + at, len - at, &c->scanned);
         if (head == 0)

@@ -184,10 +184,12 @@ static void send_answer(struct sx_http_conn *c, struct sx_http_req *r)
         send_bytes(c, r);
         break;
     case SX_HTTP_BODY_FILE:
+        sx_http_wait(r);
         r->state = SX_HTTP_SENDING;
         sx_http_file_start(r);
         break;
     case SX_HTTP_BODY_STREAM:
+        sx_http_wait(r);
         r->state = SX_HTTP_SENDING;
         sx_http_stream_start(r);
         break;
@@ -227,6 +229,8 @@ void sx_http_complete(struct sx_http_req *r)
     complete_headers(r);
     if (c->requests.next == &r->link)
         sx_http_output_advance(c);
+    else
+        sx_http_wait(r); /* for its turn */
     if (c->phase != PHASE_CLOSED)
         sx_http_conn_touch(c);
 }

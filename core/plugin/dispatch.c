@@ -168,7 +168,7 @@ static void abandon(struct sx_req *r)
             return;
         break;
     case OP_AFTER:
-        sx_wheel_cancel(sx_http_server_wheel(r->http.server), &r->after);
+        sx_after_cancel(r);
         break;
     default:
         return;

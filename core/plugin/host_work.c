@@ -193,11 +193,30 @@ int sx_host_offload(sx_req *r, sx_work_fn *work, sx_done_fn *done, void *arg)
 
 /* --- Answering later -------------------------------------------------------------------------- */
 
-static void on_after(struct sx_timeout *t)
+/* A timer of libuv, which is as exact as the loop; the wheel of the timeouts is not. */
+struct sx_later {
+    uv_timer_t timer;
+    struct sx_req *req; /* NULL: forgotten */
+};
+
+static void on_later_closed(uv_handle_t *h)
 {
-    struct sx_req *r = SX_MEMBER_OF(t, struct sx_req, after);
+    free(SX_MEMBER_OF((uv_timer_t *)h, struct sx_later, timer));
+}
+
+static void close_later(struct sx_req *r)
+{
+    r->later->req = NULL;
+    uv_close((uv_handle_t *)&r->later->timer, on_later_closed);
+    r->later = NULL;
+}
+
+static void on_later(uv_timer_t *timer)
+{
+    struct sx_req *r = SX_MEMBER_OF(timer, struct sx_later, timer)->req;
     int result;
 
+    close_later(r);
     r->op = OP_NONE;
     sx_call_enter(r->set, r->plugin, r);
     result = r->fn.after(r, r->arg);
@@ -211,12 +230,24 @@ int sx_host_after(sx_req *r, uint64_t ms, sx_after_fn *fn, void *arg)
 
     if (err < 0)
         return err;
+    r->later = calloc(1, sizeof *r->later);
+    if (r->later == NULL || uv_timer_init(r->set->rt.loop, &r->later->timer) != 0) {
+        free(r->later);
+        r->later = NULL;
+        return SX_ENOMEM;
+    }
+    r->later->req = r;
     r->fn.after = fn;
     r->arg = arg;
     r->op = OP_AFTER;
-    sx_timeout_init(&r->after, on_after);
-    sx_http_timeout(r->http.server, &r->after, sx_http_now_ms(r->http.server) + ms);
+    uv_update_time(r->set->rt.loop);
+    (void)uv_timer_start(&r->later->timer, on_later, ms, 0);
     return SX_OK;
+}
+
+void sx_after_cancel(struct sx_req *r)
+{
+    close_later(r);
 }
 
 /* --- Tasks and posts: no request --------------------------------------------------------------- */

@@ -44,6 +44,8 @@ static void take_fields(struct sx_entry *e, struct sx_report *rep)
         if (f->in != SX_IN_PATH && f->required)
             e->n_required++;
     }
+    for (const char *at = strchr(e->path, '{'); at != NULL; at = strchr(at + 1, '{'))
+        e->n_required++;
     if (e->route->body_schema != NULL)
         e->n_required++;
 }

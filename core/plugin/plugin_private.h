@@ -137,7 +137,7 @@ struct sx_req {
     struct sx_work_item work;
     int32_t work_result;
     uint64_t deadline_ns; /* of CLOCK_MONOTONIC, for the lease */
-    struct sx_timeout after;
+    struct sx_later *later; /* of OP_AFTER; owned */
     struct sx_db *lease; /* while a pool thread runs it; guarded by lease_lock */
     uint64_t since_ms; /* of the loop's clock */
     uint64_t db_ns;
@@ -283,6 +283,7 @@ int sx_host_offload(sx_req *r, sx_work_fn *work, sx_done_fn *done, void *arg);
 int sx_host_task(sx_plugin *p, sx_work_fn *work, sx_task_done_fn *done, void *arg);
 int sx_host_post(sx_plugin *p, sx_post_fn *fn, void *arg);
 int sx_host_after(sx_req *r, uint64_t ms, sx_after_fn *fn, void *arg);
+void sx_after_cancel(struct sx_req *r);
 void sx_blocking_start(struct sx_req *r);
 
 int sx_host_timer_start(sx_plugin *p, const sx_timer_spec *spec, size_t size, sx_timer **ret);
