@@ -90,6 +90,8 @@ struct sx_plugins {
     struct sx_board_thread *loop_board;
     struct sx_db_migrate_plugin *migrate; /* owned, made on demand */
     struct sx_list streams;
+    struct sx_cors cors;        /* what the HTTP floor borrows */
+    struct sx_proxies *proxies; /* owned, or NULL */
     uint32_t n_pending; /* tasks, batches, posts; atomic */
     pthread_mutex_t lease_lock; /* guards sx_req.lease against the deadline */
 };

@@ -223,6 +223,7 @@ void sx_plugins_destroy(struct sx_plugins *ps)
     for (size_t i = 0; i < ps->n_plugins; i++)
         finish_plugin(&ps->plugins[i]);
     sx_router_destroy(ps->router);
+    sx_proxies_destroy(ps->proxies);
     (void)pthread_mutex_destroy(&ps->lease_lock);
     free(ps->hooks);
     free(ps->migrate);

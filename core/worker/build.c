@@ -26,52 +26,12 @@ char *sx_worker_db_path(void)
     return path;
 }
 
-static struct sx_cors_list list_of(const struct sx_config_text_list *l)
-{
-    return (struct sx_cors_list){ l->v, l->n };
-}
-
 static int build_http(struct sx_worker *w, struct sx_report *rep)
 {
-    const struct sx_config_http *h = &w->config->http;
-    const struct sx_config_text_list *proxies = &w->config->server.trusted_proxies;
-    struct sx_http_settings set = {
-        .loop = &w->loop,
-        .limits = { .request_line_bytes = h->request_line_bytes,
-                    .header_bytes = h->header_bytes,
-                    .header_count = h->header_count,
-                    .body_bytes = h->body_bytes,
-                    .spool_bytes = h->spool_bytes,
-                    .upload_bytes = h->upload_bytes,
-                    .response_bytes = h->response_bytes,
-                    .pipelined = h->pipelined,
-                    .unread_bytes = h->unread_bytes,
-                    .connections = h->connections,
-                    .header_ms = h->header_ms,
-                    .body_ms = h->body_ms,
-                    .idle_ms = h->idle_ms,
-                    .write_ms = h->write_ms,
-                    .request_ms = h->request_ms },
-        .server_name = "sim-exchange",
-        .spool_dir = w->config->server.state_dir,
-        .gzip = h->gzip,
-        .gzip_bytes = h->gzip_bytes,
-    };
+    struct sx_http_settings set;
+    int err = sx_plugins_http_settings(w->plugins, &w->loop, rep, &set);
 
-    if (h->cors.origins.n > 0) {
-        w->cors = (struct sx_cors){ .origins = list_of(&h->cors.origins),
-                                    .methods = list_of(&h->cors.methods),
-                                    .headers = list_of(&h->cors.headers),
-                                    .expose = list_of(&h->cors.expose),
-                                    .credentials = h->cors.credentials,
-                                    .max_age_s = h->cors.max_age_s };
-        set.cors = &w->cors;
-    }
-    if (proxies->n > 0 && sx_proxies_create(proxies->v, proxies->n, NULL, &w->proxies) < 0)
-        sx_report_add(rep, "server.trusted_proxies: has an entry that is no address or block");
-    set.proxies = w->proxies;
-    sx_plugins_http_ops(w->plugins, &set.ops, &set.request_size);
-    return sx_http_server_create(&set, &w->http);
+    return err < 0 ? err : sx_http_server_create(&set, &w->http);
 }
 
 static int load_plugins(struct sx_worker *w, struct sx_report *rep)
@@ -145,24 +105,11 @@ static int verify_migrations(struct sx_worker *w, struct sx_report *rep)
 
 static int build_db(struct sx_worker *w, struct sx_report *rep)
 {
-    const struct sx_config_database *d = &w->config->database;
-    struct sx_db_settings set = { .loop = &w->loop,
-                                  .url = d->url,
-                                  .direct_url = d->direct_url != NULL && *d->direct_url != '\0' ? d->direct_url : NULL,
-                                  .is_pooled = strcmp(d->pooler, "transaction") == 0,
-                                  .size = d->pool_size,
-                                  .wants_leases = sx_plugins_want_leases(w->plugins),
-                                  .max_queued = d->queue,
-                                  .statement_ms = d->statement_ms,
-                                  .connect_ms = d->connect_ms,
-                                  .application_name = "sim-exchange",
-                                  .on_log = sx_worker_log_db,
-                                  .on_ready = on_db_ready,
-                                  .arg = w };
+    struct sx_db_settings set;
     char *path;
     int err;
 
-    if (*d->url == '\0' || !sx_plugins_need_db(w->plugins))
+    if (*w->config->database.url == '\0' || !sx_plugins_need_db(w->plugins))
         return 0;
     path = sx_worker_db_path();
     err = path == NULL ? SX_ERR_NOMEM : sx_db_open(path, rep, &w->db);
@@ -172,6 +119,10 @@ static int build_db(struct sx_worker *w, struct sx_report *rep)
     w->has_db = true;
     (void)snprintf(w->db_why, sizeof w->db_why, "connecting");
     err = verify_migrations(w, rep);
+    sx_plugins_db_settings(w->plugins, &w->loop, &set);
+    set.on_log = sx_worker_log_db;
+    set.on_ready = on_db_ready;
+    set.arg = w;
     return err < 0 ? err : w->db->create(&set, &w->pool);
 }
 

@@ -172,7 +172,6 @@ static int start_loop(struct sx_worker *w, struct sx_report *rep)
 static void finish(struct sx_worker *w)
 {
     sx_plugins_destroy(w->plugins);
-    sx_proxies_destroy(w->proxies);
     free(w->copy_list);
     sx_control_finish_plugins(&w->copies);
     if (w->log != NULL && w->slot != NULL)

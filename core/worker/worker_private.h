@@ -44,8 +44,6 @@ struct sx_worker {
     struct sx_plugins *plugins;
     const struct sx_db_module *db;
     struct sx_db_pool *pool;
-    struct sx_cors cors;
-    struct sx_proxies *proxies;
     bool is_http_drained, is_db_ready, has_db;
     char db_why[160];
     uint32_t grace_ms;
