@@ -148,6 +148,7 @@ static void take_grants(struct sx_plugin *p, const struct sx_config *cfg, struct
         return;
     }
     missing = p->manifest.needs & ~p->grants;
+    p->grants &= p->manifest.needs; /* what it does not ask for it does not get */
     for (size_t i = 0; i < N_GRANTS; i++) {
         char path[128];
 
