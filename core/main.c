@@ -43,7 +43,8 @@ static int tell(struct sx_report *rep, int code)
     return code;
 }
 
-static int load_config(const struct options *opt, struct sx_report *rep, struct sx_config **ret_config)
+static int load_config(const struct options *opt, struct sx_report *rep,
+                       struct sx_config **ret_config)
 {
     struct sx_config_source src = { .dir = opt->config_dir, .env = opt->env };
 
@@ -88,7 +89,9 @@ static int open_log(const struct sx_config_log *cfg, struct sx_log **ret_log)
                                                                                 : SX_LOG_AUTO,
                                    .level = severity_of(cfg->level),
                                    .process = "supervisor",
-                                   .trace_project = *cfg->trace_project == '\0' ? NULL : cfg->trace_project };
+                                   .trace_project = *cfg->trace_project == '\0'
+                                                        ? NULL
+                                                        : cfg->trace_project };
     sigset_t all, old;
     int err;
 
@@ -142,7 +145,8 @@ static int run_check(const struct options *opt)
     return tell(&rep, code);
 }
 
-static int print_set(const struct options *opt, void (*print)(const struct sx_plugins *ps, FILE *out))
+static int print_set(const struct options *opt,
+                     void (*print)(const struct sx_plugins *ps, FILE *out))
 {
     struct sx_config *cfg = NULL;
     struct sx_plugins *ps = NULL;
@@ -214,17 +218,20 @@ static void say(void *arg, const char *line)
     (void)printf("%s\n", line);
 }
 
-static int migrate(const struct options *opt, const struct sx_config *cfg, struct sx_plugins *ps, struct sx_report *rep)
+static int migrate(const struct options *opt, const struct sx_config *cfg, struct sx_plugins *ps,
+                   struct sx_report *rep)
 {
     const struct sx_db_module *db;
-    const char *url = *cfg->database.direct_url != '\0' ? cfg->database.direct_url : cfg->database.url;
+    const char *url = *cfg->database.direct_url != '\0' ? cfg->database.direct_url
+                                                        : cfg->database.url;
     struct sx_db_migrate_plugin *plugins;
     char *path;
     size_t n;
     int err;
 
     if (*url == '\0') {
-        sx_report_add(rep, "%s: database.url: no database is configured, there is nothing to migrate",
+        sx_report_add(rep,
+                      "%s: database.url: no database is configured, there is nothing to migrate",
                       sx_config_origin(cfg, "database.url"));
         return SX_ERR_INVALID;
     }
@@ -278,13 +285,14 @@ static const struct command commands[] = {
     { "plugins", "[--config DIR] [--env NAME]", "list the plugins of an environment",
       "Name, version, number of routes, mount point, file.", run_plugins, true },
     { "describe", "FILE.so", "tell what a plugin's file says of itself",
-      "Name, version, build, ABI, needs, routes with their parameters, options, metrics, migrations.", run_describe,
-      true },
+      "Name, version, build, ABI, needs, routes with their parameters, options, metrics, migrations.",
+      run_describe, true },
     { "config", "[--effective | --schema] [--config DIR] [--env NAME]", "print the configuration",
       "--effective  every key with its value and origin (this is the default)\n"
       "--schema     the JSON Schema of the files",
       run_config, false },
-    { "migrate", "[--dry-run] [--config DIR] [--env NAME]", "bring the database to what the plugins expect",
+    { "migrate", "[--dry-run] [--config DIR] [--env NAME]",
+      "bring the database to what the plugins expect",
       "Applies each plugin's migrations in its own schema, each in a transaction, under a lock.\n"
       "--dry-run  says what would be done and does nothing",
       run_migrate, true },
@@ -297,50 +305,42 @@ static int usage(FILE *out, int code)
     (void)fprintf(out, "usage: sim-exchange COMMAND [OPTION …]\n\n");
     for (const struct command *c = commands; c->name != NULL; c++)
         (void)fprintf(out, "  %-10s %s\n", c->name, c->summary);
-    (void)fprintf(out, "\n  --config DIR  the folder of base.json and the environments' files (./config)\n"
-                       "  --env NAME    the environment (SX_ENV, or development)\n"
-                       "  --help        after a command: what it does\n");
+    (void)fprintf(
+        out, "\n  --config DIR  the folder of base.json and the environments' files (./config)\n"
+             "  --env NAME    the environment (SX_ENV, or development)\n"
+             "  --help        after a command: what it does\n");
     return code;
 }
 
 static int usage_of(const struct command *c)
 {
-    (void)printf("usage: sim-exchange %s %s\n\n%s\n", c->name, c->usage, *c->help == '\0' ? c->summary : c->help);
+    (void)printf("usage: sim-exchange %s %s\n\n%s\n", c->name, c->usage,
+                 *c->help == '\0' ? c->summary : c->help);
     return 0;
 }
 
 static int parse(int argc, char **argv, struct options *opt)
 {
     static const struct option longs[] = {
-        { "config", required_argument, NULL, 'c' }, { "env", required_argument, NULL, 'e' },
-        { "effective", no_argument, NULL, 'f' },    { "schema", no_argument, NULL, 's' },
-        { "dry-run", no_argument, NULL, 'd' },      { "help", no_argument, NULL, 'h' },
+        { "config", required_argument, NULL, 'c' },
+        { "env", required_argument, NULL, 'e' },
+        { "effective", no_argument, NULL, 'f' },
+        { "schema", no_argument, NULL, 's' },
+        { "dry-run", no_argument, NULL, 'd' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     int ch;
 
     while ((ch = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (ch) {
-        case 'c':
-            opt->config_dir = optarg;
-            break;
-        case 'e':
-            opt->env = optarg;
-            break;
-        case 'f':
-            opt->effective = true;
-            break;
-        case 's':
-            opt->schema = true;
-            break;
-        case 'd':
-            opt->dry_run = true;
-            break;
-        case 'h':
-            opt->help = true;
-            break;
-        default:
-            return -1;
+        case 'c': opt->config_dir = optarg; break;
+        case 'e': opt->env = optarg; break;
+        case 'f': opt->effective = true; break;
+        case 's': opt->schema = true; break;
+        case 'd': opt->dry_run = true; break;
+        case 'h': opt->help = true; break;
+        default: return -1;
         }
     }
     opt->rest = argv + optind;
@@ -369,8 +369,8 @@ static int run_in_child(const struct command *c, const struct options *opt)
         return 1;
     if (WIFEXITED(status))
         return WEXITSTATUS(status);
-    (void)fprintf(stderr, "sim-exchange %s: a plugin ended the process that loaded it: %s\n", c->name,
-                  strsignal(WTERMSIG(status)));
+    (void)fprintf(stderr, "sim-exchange %s: a plugin ended the process that loaded it: %s\n",
+                  c->name, strsignal(WTERMSIG(status)));
     return 2;
 }
 
@@ -384,7 +384,8 @@ int main(int argc, char **argv)
         return sx_worker_main(argv[2], true);
     if (argc < 2)
         return usage(stderr, 2);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
         return usage(stdout, 0);
     for (const struct command *c = commands; c->name != NULL; c++) {
         if (strcmp(argv[1], c->name) != 0)
@@ -394,7 +395,8 @@ int main(int argc, char **argv)
         if (opt.help)
             return usage_of(c);
         if (opt.n_rest > 0 && c->run != run_describe) {
-            (void)fprintf(stderr, "sim-exchange %s: unexpected argument \"%s\"\n", c->name, opt.rest[0]);
+            (void)fprintf(stderr, "sim-exchange %s: unexpected argument \"%s\"\n", c->name,
+                          opt.rest[0]);
             return 2;
         }
         return c->maps_plugins ? run_in_child(c, &opt) : c->run(&opt);

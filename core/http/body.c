@@ -12,9 +12,19 @@
 #include "http/multipart.h"
 
 #define MAX_OVERHEAD_BYTES 8192u
-#define MAX_SIZE_DIGITS 16u
+#define MAX_SIZE_DIGITS    16u
 
-enum ext_state { EXT_NONE, EXT_SEMI, EXT_NAME, EXT_AFTER_NAME, EXT_EQUALS, EXT_TOKEN, EXT_QUOTED, EXT_ESCAPE, EXT_END };
+enum ext_state {
+    EXT_NONE,
+    EXT_SEMI,
+    EXT_NAME,
+    EXT_AFTER_NAME,
+    EXT_EQUALS,
+    EXT_TOKEN,
+    EXT_QUOTED,
+    EXT_ESCAPE,
+    EXT_END
+};
 
 void sx_http_body_begin(struct sx_http_body *b, const struct sx_http_req *r)
 {
@@ -47,7 +57,8 @@ static int take_content(struct sx_http_body *b, struct sx_http_req *r, const cha
     return sx_buf_failed(&r->body_buf) ? -500 : 0;
 }
 
-static ptrdiff_t take_plain(struct sx_http_body *b, struct sx_http_req *r, const char *data, size_t len)
+static ptrdiff_t take_plain(struct sx_http_body *b, struct sx_http_req *r, const char *data,
+                            size_t len)
 {
     size_t n = b->left < len ? (size_t)b->left : len;
     int err = take_content(b, r, data, n);
@@ -89,7 +100,8 @@ static int take_size(struct sx_http_body *b, unsigned char ch)
 static int take_ext(struct sx_http_body *b, unsigned char ch)
 {
     bool is_space = ch == ' ' || ch == '\t';
-    bool ends_here = b->ext_state == EXT_NAME || b->ext_state == EXT_TOKEN || b->ext_state == EXT_END;
+    bool ends_here = b->ext_state == EXT_NAME || b->ext_state == EXT_TOKEN ||
+                     b->ext_state == EXT_END;
 
     if (b->ext_state == EXT_ESCAPE || b->ext_state == EXT_QUOTED) {
         if ((ch < 0x20 && ch != '\t') || ch == 0x7f)
@@ -163,12 +175,8 @@ static int take_trailer(struct sx_http_body *b, unsigned char ch)
         else if ((ch < 0x20 && ch != '\t') || ch == 0x7f)
             return -400;
         return 0;
-    case CHUNK_TRAILER_LF:
-        b->state = CHUNK_TRAILER_START;
-        return ch == '\n' ? 0 : -400;
-    default: /* CHUNK_END_LF */
-        b->state = CHUNK_DONE;
-        return ch == '\n' ? 0 : -400;
+    case CHUNK_TRAILER_LF: b->state = CHUNK_TRAILER_START; return ch == '\n' ? 0 : -400;
+    default: /* CHUNK_END_LF */ b->state = CHUNK_DONE; return ch == '\n' ? 0 : -400;
     }
 }
 
@@ -176,21 +184,12 @@ static int take_trailer(struct sx_http_body *b, unsigned char ch)
 static int take_frame(struct sx_http_body *b, unsigned char ch)
 {
     switch (b->state) {
-    case CHUNK_SIZE:
-        return take_size(b, ch);
-    case CHUNK_EXT:
-        return take_ext(b, ch);
-    case CHUNK_SIZE_LF:
-        begin_data(b);
-        return ch == '\n' ? 0 : -400;
-    case CHUNK_DATA_CR:
-        b->state = CHUNK_DATA_LF;
-        return ch == '\r' ? 0 : -400;
-    case CHUNK_DATA_LF:
-        b->state = CHUNK_SIZE;
-        return ch == '\n' ? 0 : -400;
-    default:
-        return take_trailer(b, ch);
+    case CHUNK_SIZE: return take_size(b, ch);
+    case CHUNK_EXT: return take_ext(b, ch);
+    case CHUNK_SIZE_LF: begin_data(b); return ch == '\n' ? 0 : -400;
+    case CHUNK_DATA_CR: b->state = CHUNK_DATA_LF; return ch == '\r' ? 0 : -400;
+    case CHUNK_DATA_LF: b->state = CHUNK_SIZE; return ch == '\n' ? 0 : -400;
+    default: return take_trailer(b, ch);
     }
 }
 
@@ -204,7 +203,8 @@ static ptrdiff_t take_chunk_data(struct sx_http_body *b, struct sx_http_req *r, 
     return n;
 }
 
-static ptrdiff_t take_chunked(struct sx_http_body *b, struct sx_http_req *r, const char *data, size_t len)
+static ptrdiff_t take_chunked(struct sx_http_body *b, struct sx_http_req *r, const char *data,
+                              size_t len)
 {
     size_t at = 0;
 
@@ -225,14 +225,16 @@ static ptrdiff_t take_chunked(struct sx_http_body *b, struct sx_http_req *r, con
         err = take_frame(b, (unsigned char)data[at]);
         if (err < 0)
             return err;
-        if (b->state != CHUNK_SIZE && ++b->overhead_bytes > MAX_OVERHEAD_BYTES + 8 * (b->n_bytes / 16))
+        if (b->state != CHUNK_SIZE &&
+            ++b->overhead_bytes > MAX_OVERHEAD_BYTES + 8 * (b->n_bytes / 16))
             return -400;
         at += err == 0;
     }
     return (ptrdiff_t)at;
 }
 
-ptrdiff_t sx_http_body_take(struct sx_http_body *b, struct sx_http_req *r, const char *data, size_t len)
+ptrdiff_t sx_http_body_take(struct sx_http_body *b, struct sx_http_req *r, const char *data,
+                            size_t len)
 {
     return b->is_chunked ? take_chunked(b, r, data, len) : take_plain(b, r, data, len);
 }

@@ -181,24 +181,19 @@ static void set_phase(struct sx_http_conn *c)
 
     c->phase = (uint8_t)phase;
     switch (phase) {
-    case PHASE_IDLE:
-        set_deadline(c, limits->idle_ms);
-        break;
+    case PHASE_IDLE: set_deadline(c, limits->idle_ms); break;
     case PHASE_HEAD: /* from its first byte to its last, however slowly they come */
         if (!is_same)
             set_deadline(c, limits->header_ms);
         break;
-    case PHASE_BODY:
-        set_deadline(c, limits->body_ms);
-        break;
+    case PHASE_BODY: set_deadline(c, limits->body_ms); break;
     case PHASE_WRITING:
         if (!is_same) {
             c->queue_noted = unwritten(c);
             set_deadline(c, limits->write_ms);
         }
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
@@ -257,7 +252,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 static void set_reading(struct sx_http_conn *c)
 {
-    bool wants = !c->saw_eof && (!c->is_last || c->must_linger || !sx_list_is_empty(&c->requests)) &&
+    bool wants = !c->saw_eof &&
+                 (!c->is_last || c->must_linger || !sx_list_is_empty(&c->requests)) &&
                  c->in.len < SX_HTTP_READ_BYTES && !sx_http_conn_is_full(c);
 
     if (c->is_memory || wants == c->is_reading)
@@ -365,8 +361,7 @@ static bool is_over(const struct sx_http_conn *c)
 {
     if (!sx_list_is_empty(&c->requests) || c->out.len > 0 || c->is_writing)
         return false;
-    return c->is_last || (c->saw_eof && !c->is_stalled) ||
-           (c->server->is_draining && c->in.len == 0);
+    return c->is_last || (c->saw_eof && !c->is_stalled);
 }
 
 void sx_http_conn_service(struct sx_http_conn *c)
@@ -431,7 +426,8 @@ static int open_handle(struct sx_http_conn *c, int fd, const struct sockaddr *pe
     return err == 0 ? 0 : SX_ERR_IO;
 }
 
-int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer, socklen_t len)
+int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer,
+                        socklen_t len)
 {
     struct sx_http_conn *c = create_conn(s);
 
@@ -464,7 +460,8 @@ int sx_http_memory_open(struct sx_http_server *s, sx_http_sink_fn *sink, void *a
     c->sink_arg = arg;
     (void)uv_timer_init(s->loop, &c->uv.timer); /* only so that it closes as a socket does */
     c->uv.handle.data = c;
-    c->peer.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    c->peer.v4 = (struct sockaddr_in){ .sin_family = AF_INET,
+                                       .sin_addr = { htonl(INADDR_LOOPBACK) } };
     set_phase(c);
     *ret_conn = c;
     return 0;

@@ -87,7 +87,8 @@ static void read_next(struct sx_http_req *r)
     fr->fd = r->resp.file;
     fr->len = r->resp.file_length < sizeof fr->data ? (size_t)r->resp.file_length : sizeof fr->data;
     buf = uv_buf_init(fr->data, (unsigned)fr->len);
-    if (uv_fs_read(r->server->loop, &fr->req, fr->fd, &buf, 1, (int64_t)r->resp.file_offset, on_read) != 0) {
+    if (uv_fs_read(r->server->loop, &fr->req, fr->fd, &buf, 1, (int64_t)r->resp.file_offset,
+                   on_read) != 0) {
         free(fr);
         fail(r);
         return;
@@ -195,7 +196,8 @@ int sx_http_reply_file(struct sx_http_req *r, const char *root, const char *path
     if (a.status == 412 || a.status == 416) {
         if (a.content_range[0] != '\0')
             sx_http_add_line(r, "Content-Range", a.content_range);
-        return sx_http_problem(r, a.status, a.status == 412 ? "precondition_failed" : "range_not_satisfiable",
+        return sx_http_problem(r, a.status,
+                               a.status == 412 ? "precondition_failed" : "range_not_satisfiable",
                                "the file has another version or fewer bytes");
     }
     r->resp.status = a.status;

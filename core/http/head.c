@@ -213,8 +213,7 @@ static void collect(const struct sx_http_req *r, struct framing *f)
                 f->n_codings++;
             }
             break;
-        default:
-            break;
+        default: break;
         }
     }
 }

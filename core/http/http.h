@@ -85,11 +85,11 @@ struct sx_http_req {
     struct sx_http_header headers[SX_HTTP_MAX_HEADERS];
     uint32_t n_headers;
 
-    uint64_t serial; /* unique in this server */
+    uint64_t serial;   /* unique in this server */
     uint64_t since_ns; /* when its head was complete; 0 unless somebody asked for times */
     bool is_http10, is_keep_alive, is_head, is_safe, expects_continue, has_body, is_suspended;
     bool wants_gzip, has_expired;
-    char method_known; /* enum: index of a known method, or -1 */
+    char method_known;       /* enum: index of a known method, or -1 */
     uint64_t content_length; /* UINT64_MAX: chunked */
     uint64_t max_body;       /* set by ops->head */
     struct sx_slice body;    /* complete when handle is called; empty for multipart */
@@ -136,7 +136,7 @@ struct sx_http_settings {
     uv_loop_t *loop;
     struct sx_http_limits limits;
     struct sx_http_ops ops;
-    size_t request_size;    /* of the struct that begins with a sx_http_req; 0: just that */
+    size_t request_size;     /* of the struct that begins with a sx_http_req; 0: just that */
     const char *server_name; /* for the Server field; "" leaves it out */
     const char *spool_dir;
     bool gzip;
@@ -155,9 +155,11 @@ int sx_http_server_create(const struct sx_http_settings *set, struct sx_http_ser
 /* Accepts from an inherited listening socket until drain or close.  fd is owned after it. */
 int sx_http_server_listen(struct sx_http_server *s, int fd);
 
-/* Accepts no more; idle connections close, others after the answer under way, which says
- * `Connection: close`.  on_drained when none is left. */
-void sx_http_server_drain(struct sx_http_server *s, void (*on_drained)(void *arg), void *arg);
+/* Accepts no more; every answer from now on says `Connection: close`.  An idle connection may
+ * ask once more for idle_ms before it is closed: a client that is sending a request at that
+ * moment would lose it.  on_drained when no connection is left. */
+void sx_http_server_drain(struct sx_http_server *s, uint32_t idle_ms, void (*on_drained)(void *arg),
+                          void *arg);
 
 /* Answers go on, but new connections are taken from no queue any more. */
 void sx_http_server_stop_accepting(struct sx_http_server *s);
@@ -195,16 +197,19 @@ bool sx_http_is_gone(const struct sx_http_req *r);
 
 /* Replaces or appends a header line.  SX_ERR_INVALID for a bad name or value and for the
  * fields that the core writes itself (Content-Length, Transfer-Encoding, Connection, Date). */
-int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_slice value, bool append);
+int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_slice value,
+                       bool append);
 
 /* type NULL: no Content-Type.  data is copied. */
-int sx_http_reply(struct sx_http_req *r, int status, const char *type, const void *data, size_t len);
+int sx_http_reply(struct sx_http_req *r, int status, const char *type, const void *data,
+                  size_t len);
 /* Sends what stands in r->resp.body. */
 int sx_http_reply_body(struct sx_http_req *r, int status, const char *type);
 /* application/problem+json; drops what was written before. */
 int sx_http_problem(struct sx_http_req *r, int status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-int sx_http_vproblem(struct sx_http_req *r, int status, const char *code, const char *fmt, va_list ap);
+int sx_http_vproblem(struct sx_http_req *r, int status, const char *code, const char *fmt,
+                     va_list ap);
 /* A file below root, or 404; conditions and ranges of the request apply. */
 int sx_http_reply_file(struct sx_http_req *r, const char *root, const char *path);
 /* Forgets an answer that was prepared, so that another can be given. */

@@ -14,14 +14,14 @@
 #include "base/clock.h"
 #include "http/http.h"
 
-#define SX_HTTP_READ_BYTES 65536u
-#define SX_HTTP_SPARE_BUFS 64u
-#define SX_HTTP_SPARE_REQS 512u
-#define SX_HTTP_KEEP_BYTES 16384u    /* of a recycled request's buffers              */
-#define SX_HTTP_DRAIN_BYTES 262144u  /* of a refused body that is read for politeness */
+#define SX_HTTP_READ_BYTES     65536u
+#define SX_HTTP_SPARE_BUFS     64u
+#define SX_HTTP_SPARE_REQS     512u
+#define SX_HTTP_KEEP_BYTES     16384u     /* of a recycled request's buffers              */
+#define SX_HTTP_DRAIN_BYTES    262144u    /* of a refused body that is read for politeness */
 #define SX_HTTP_GZIP_MAX_BYTES (1u << 20) /* more would hold up the loop              */
-#define SX_HTTP_LINGER_MS 2000u
-#define SX_HTTP_FILE_BYTES 65536u    /* a file up to here goes out at once, without a thread */
+#define SX_HTTP_LINGER_MS      2000u
+#define SX_HTTP_FILE_BYTES     65536u /* a file up to here goes out at once, without a thread */
 
 struct sx_gzip;
 
@@ -40,15 +40,16 @@ struct sx_http_server {
     struct sx_http_stats stats;
     struct sx_list listeners;
     struct sx_list conns;
-    struct sx_list dirty;      /* connections with something to send or to go on with */
+    struct sx_list dirty; /* connections with something to send or to go on with */
     struct sx_list spare_reqs;
     uint32_t n_spare_reqs;
     struct sx_buf spare_bufs[SX_HTTP_SPARE_BUFS];
     uint32_t n_spare_bufs;
     struct sx_wheel wheel;
-    uv_timer_t tick;     /* runs while a timeout is set          */
-    uv_prepare_t before; /* flushes what timers have answered    */
-    uv_check_t after;    /* flushes what the poll phase answered */
+    struct sx_timeout idle; /* of the drain: idle connections close */
+    uv_timer_t tick;        /* runs while a timeout is set          */
+    uv_prepare_t before;    /* flushes what timers have answered    */
+    uv_check_t after;       /* flushes what the poll phase answered */
     bool has_tick;
     llhttp_settings_t parser_settings;
     llhttp_t parser; /* one head at a time, so one is enough */
@@ -80,8 +81,17 @@ enum sx_http_phase {
 };
 
 enum sx_chunk_state {
-    CHUNK_SIZE, CHUNK_EXT, CHUNK_SIZE_LF, CHUNK_DATA, CHUNK_DATA_CR, CHUNK_DATA_LF,
-    CHUNK_TRAILER_START, CHUNK_TRAILER_NAME, CHUNK_TRAILER_VALUE, CHUNK_TRAILER_LF, CHUNK_END_LF,
+    CHUNK_SIZE,
+    CHUNK_EXT,
+    CHUNK_SIZE_LF,
+    CHUNK_DATA,
+    CHUNK_DATA_CR,
+    CHUNK_DATA_LF,
+    CHUNK_TRAILER_START,
+    CHUNK_TRAILER_NAME,
+    CHUNK_TRAILER_VALUE,
+    CHUNK_TRAILER_LF,
+    CHUNK_END_LF,
     CHUNK_DONE
 };
 
@@ -107,16 +117,16 @@ struct sx_http_conn {
     struct sx_http_server *server;
     struct sx_list link;
     struct sx_list dirty;
-    struct sx_list requests;            /* in the order of arrival */
-    struct sx_http_req *receiving;      /* its body is still coming; also in requests */
+    struct sx_list requests;       /* in the order of arrival */
+    struct sx_http_req *receiving; /* its body is still coming; also in requests */
     struct sx_http_body body;
-    struct sx_timeout timeout;          /* fires early; deadline_ms decides */
+    struct sx_timeout timeout; /* fires early; deadline_ms decides */
     uint64_t deadline_ms;
-    uint64_t queue_noted;               /* write queue when the timer was last set */
-    struct sx_buf in;                   /* came, not yet used up */
-    struct sx_buf out;                  /* to be written */
-    size_t scanned;                     /* of in: lines already looked at */
-    sx_http_sink_fn *sink;              /* of a memory connection */
+    uint64_t queue_noted;  /* write queue when the timer was last set */
+    struct sx_buf in;      /* came, not yet used up */
+    struct sx_buf out;     /* to be written */
+    size_t scanned;        /* of in: lines already looked at */
+    sx_http_sink_fn *sink; /* of a memory connection */
     void *sink_arg;
     uint32_t n_requests;
     uint32_t n_unsafe;
@@ -140,7 +150,8 @@ void sx_http_listeners_close(struct sx_http_server *s);
 void sx_http_listeners_resume(struct sx_http_server *s);
 
 /* conn.c */
-int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer, socklen_t len);
+int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer,
+                        socklen_t len);
 void sx_http_conn_touch(struct sx_http_conn *c);   /* into the list of dirty ones      */
 void sx_http_conn_service(struct sx_http_conn *c); /* go on reading, then write        */
 void sx_http_conn_abort(struct sx_http_conn *c);   /* at once; requests are told       */
@@ -163,7 +174,8 @@ int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *he
 
 /* body.c: takes what belongs to the body; the number of bytes, or a negative HTTP status. */
 void sx_http_body_begin(struct sx_http_body *b, const struct sx_http_req *r);
-ptrdiff_t sx_http_body_take(struct sx_http_body *b, struct sx_http_req *r, const char *data, size_t len);
+ptrdiff_t sx_http_body_take(struct sx_http_body *b, struct sx_http_req *r, const char *data,
+                            size_t len);
 bool sx_http_body_is_done(const struct sx_http_body *b);
 
 /* request.c */
@@ -182,8 +194,8 @@ void sx_http_add_line(struct sx_http_req *r, const char *name, const char *value
 /* output.c: answers in their turn */
 void sx_http_output_advance(struct sx_http_conn *c);
 void sx_http_output_end(struct sx_http_req *r); /* the answer is in the buffer whole */
-void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has_length, uint64_t length,
-                         bool is_chunked);
+void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has_length,
+                         uint64_t length, bool is_chunked);
 
 /* file_body.c, stream.c: answers that take their time */
 void sx_http_file_start(struct sx_http_req *r);

@@ -18,10 +18,10 @@ static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, co
     static const struct {
         int status;
         const char *code;
-    } codes[] = { { 400, "bad_request" },        { 413, "body_too_large" },
-                  { 414, "target_too_long" },    { 417, "expectation_failed" },
-                  { 431, "headers_too_large" },  { 500, "out_of_memory" },
-                  { 501, "not_implemented" },    { 505, "version_not_supported" },
+    } codes[] = { { 400, "bad_request" },       { 413, "body_too_large" },
+                  { 414, "target_too_long" },   { 417, "expectation_failed" },
+                  { 431, "headers_too_large" }, { 500, "out_of_memory" },
+                  { 501, "not_implemented" },   { 505, "version_not_supported" },
                   { 0, "bad_request" } };
     size_t i = 0;
 
@@ -110,15 +110,15 @@ static void begin_discard(struct sx_http_conn *c, struct sx_http_req *r)
 }
 
 /* What follows the head; returns how much of the body was used. */
-static size_t begin_body(struct sx_http_conn *c, struct sx_http_req *r, const char *data, size_t len)
+static size_t begin_body(struct sx_http_conn *c, struct sx_http_req *r, const char *data,
+                         size_t len)
 {
     size_t whole = (size_t)r->content_length; /* r may be gone when it was answered */
 
     if (r->resp.status == 0 && r->content_length != UINT64_MAX && r->content_length > r->max_body)
-        (void)sx_http_problem(r, 413, "body_too_large",
-                              "the body has %llu bytes, this route accepts %llu",
-                              (unsigned long long)r->content_length,
-                              (unsigned long long)r->max_body);
+        (void)sx_http_problem(
+            r, 413, "body_too_large", "the body has %llu bytes, this route accepts %llu",
+            (unsigned long long)r->content_length, (unsigned long long)r->max_body);
     sx_http_body_begin(&c->body, r);
     if (r->resp.status != 0) {
         begin_discard(c, r);

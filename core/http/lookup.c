@@ -31,8 +31,8 @@ const char *sx_http_request_id(struct sx_http_req *r)
 const struct sx_trace *sx_http_trace(struct sx_http_req *r)
 {
     if (r->trace_state == 0)
-        r->trace_state = sx_trace_parse(HEADER(r, "traceparent"), HEADER(r, "x-cloud-trace-context"),
-                                        &r->trace)
+        r->trace_state = sx_trace_parse(HEADER(r, "traceparent"),
+                                        HEADER(r, "x-cloud-trace-context"), &r->trace)
                              ? 1
                              : -1;
     return r->trace_state > 0 ? &r->trace : NULL;

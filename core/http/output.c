@@ -61,8 +61,8 @@ static char *put_connection(char *to, const struct sx_http_req *r)
     return r->is_http10 ? PUT(to, "Connection: keep-alive\r\n") : to;
 }
 
-void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has_length, uint64_t length,
-                         bool is_chunked)
+void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has_length,
+                         uint64_t length, bool is_chunked)
 {
     struct sx_http_server *s = c->server;
     const struct sx_http_response *resp = &r->resp;
@@ -180,9 +180,7 @@ static void send_answer(struct sx_http_conn *c, struct sx_http_req *r)
     if (c->out.data == NULL)
         sx_http_buf_borrow(c->server, &c->out);
     switch (r->resp.kind) {
-    case SX_HTTP_BODY_BYTES:
-        send_bytes(c, r);
-        break;
+    case SX_HTTP_BODY_BYTES: send_bytes(c, r); break;
     case SX_HTTP_BODY_FILE:
         sx_http_wait(r);
         r->state = SX_HTTP_SENDING;

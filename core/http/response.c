@@ -38,7 +38,8 @@ static char *find_line(struct sx_http_req *r, struct sx_slice name, size_t *ret_
         char *lf = memchr(at, '\n', (size_t)(end - at));
         size_t len = (size_t)(lf + 1 - at);
 
-        if (len > name.len && at[name.len] == ':' && sx_text_equals_nocase(at, name.data, name.len)) {
+        if (len > name.len && at[name.len] == ':' &&
+            sx_text_equals_nocase(at, name.data, name.len)) {
             *ret_len = len;
             return at;
         }
@@ -77,7 +78,8 @@ static void remove_lines(struct sx_http_req *r, struct sx_slice name)
     }
 }
 
-int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_slice value, bool append)
+int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_slice value,
+                       bool append)
 {
     struct sx_buf *b = &r->resp.headers;
 
@@ -150,7 +152,8 @@ void sx_http_unreply(struct sx_http_req *r)
     sx_buf_reset(&r->resp.headers, SX_HTTP_KEEP_BYTES);
 }
 
-int sx_http_vproblem(struct sx_http_req *r, int status, const char *code, const char *fmt, va_list ap)
+int sx_http_vproblem(struct sx_http_req *r, int status, const char *code, const char *fmt,
+                     va_list ap)
 {
     char detail[1024];
     struct sx_problem problem;

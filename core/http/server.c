@@ -101,6 +101,23 @@ static int start_handles(struct sx_http_server *s)
     return 0;
 }
 
+static void quit_idle(struct sx_http_server *s)
+{
+    struct sx_list *l = s->conns.next;
+
+    while (l != &s->conns) {
+        struct sx_http_conn *c = SX_MEMBER_OF(l, struct sx_http_conn, link);
+
+        l = l->next;
+        sx_http_conn_quit_if_idle(c);
+    }
+}
+
+static void on_idle_over(struct sx_timeout *t)
+{
+    quit_idle(SX_MEMBER_OF(t, struct sx_http_server, idle));
+}
+
 int sx_http_server_create(const struct sx_http_settings *set, struct sx_http_server **ret_server)
 {
     struct sx_http_server *s = calloc(1, sizeof *s);
@@ -118,6 +135,7 @@ int sx_http_server_create(const struct sx_http_settings *set, struct sx_http_ser
     sx_list_init(&s->dirty);
     sx_list_init(&s->spare_reqs);
     sx_wheel_init(&s->wheel, uv_now(s->loop));
+    sx_timeout_init(&s->idle, on_idle_over);
     sx_request_ids_init(&s->ids);
     build_fixed(s);
     sx_http_head_init(s);
@@ -136,18 +154,6 @@ fail:
     return SX_ERR_NOMEM;
 }
 
-static void quit_idle(struct sx_http_server *s)
-{
-    struct sx_list *l = s->conns.next;
-
-    while (l != &s->conns) {
-        struct sx_http_conn *c = SX_MEMBER_OF(l, struct sx_http_conn, link);
-
-        l = l->next;
-        sx_http_conn_quit_if_idle(c);
-    }
-}
-
 static void tell_if_drained(struct sx_http_server *s)
 {
     void (*fn)(void *arg) = s->on_drained;
@@ -163,13 +169,17 @@ void sx_http_server_stop_accepting(struct sx_http_server *s)
     sx_http_listeners_close(s);
 }
 
-void sx_http_server_drain(struct sx_http_server *s, void (*on_drained)(void *arg), void *arg)
+void sx_http_server_drain(struct sx_http_server *s, uint32_t idle_ms, void (*on_drained)(void *arg),
+                          void *arg)
 {
     s->is_draining = true;
     s->on_drained = on_drained;
     s->drained_arg = arg;
     sx_http_listeners_close(s);
-    quit_idle(s);
+    if (idle_ms == 0)
+        quit_idle(s);
+    else
+        sx_http_timeout(s, &s->idle, uv_now(s->loop) + idle_ms);
     tell_if_drained(s);
 }
 

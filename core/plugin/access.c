@@ -61,6 +61,7 @@ void sx_access_log(struct sx_req *r)
     if (r->set->set.log == NULL || r->http.resp.status == 0)
         return;
     if (r->set->logs_all ||
-        (r->set->logs_errors && (r->http.resp.status >= 500 || (ms >= cfg->slow_ms && r->http.resp.stream == NULL))))
+        (r->set->logs_errors &&
+         (r->http.resp.status >= 500 || (ms >= cfg->slow_ms && r->http.resp.stream == NULL))))
         write_line(r, ms);
 }

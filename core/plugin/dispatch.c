@@ -53,8 +53,8 @@ static void take_match(struct sx_req *r, const struct sx_route_match *m)
     r->n_params = m->n_params;
     for (uint32_t i = 0; i < m->n_params; i++)
         r->params[i] = (struct sx_path_value){ m->params[i].name,
-                                          (uint32_t)(m->params[i].data - r->http.path.data),
-                                          (uint32_t)m->params[i].len, NULL };
+                                               (uint32_t)(m->params[i].data - r->http.path.data),
+                                               (uint32_t)m->params[i].len, NULL };
     if (e->max_body != 0)
         r->http.max_body = e->max_body;
     if (e->timeout_ms != 0)
@@ -82,12 +82,8 @@ void sx_dispatch_head(struct sx_http_req *http)
         return;
     switch (sx_router_match(ps->router, host.data, host.len, http->method.data, http->method.len,
                             http->path.data, http->path.len, &m)) {
-    case SX_ROUTE_FOUND:
-        take_match(r, &m);
-        break;
-    case SX_ROUTE_NO_METHOD:
-        refuse_method(http, m.allow);
-        break;
+    case SX_ROUTE_FOUND: take_match(r, &m); break;
+    case SX_ROUTE_NO_METHOD: refuse_method(http, m.allow); break;
     case SX_ROUTE_NO_PATH:
         (void)sx_http_problem(http, 404, "not_found", "nothing is served at this path");
         break;
@@ -167,11 +163,8 @@ static void abandon(struct sx_req *r)
         if (!ps->rt.db->forget(ps->rt.pool, &r->db_op))
             return;
         break;
-    case OP_AFTER:
-        sx_after_cancel(r);
-        break;
-    default:
-        return;
+    case OP_AFTER: sx_after_cancel(r); break;
+    default: return;
     }
     r->op = OP_NONE;
     sx_http_complete(&r->http);

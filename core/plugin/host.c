@@ -26,7 +26,8 @@ static void get_worker(sx_plugin *p, sx_worker_info *ret, size_t size)
     memcpy(ret, &w, size < sizeof w ? size : sizeof w);
 }
 
-static void log_line(struct sx_plugin *p, const struct sx_req *req, int severity, const char *fmt, va_list ap)
+static void log_line(struct sx_plugin *p, const struct sx_req *req, int severity, const char *fmt,
+                     va_list ap)
 {
     struct sx_req *r = (struct sx_req *)(uintptr_t)req;
     const struct sx_trace *trace = r == NULL ? NULL : sx_http_trace(&r->http);

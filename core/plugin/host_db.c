@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "plugin/plugin_private.h"
 
-_Static_assert(sizeof(sx_param) == sizeof(struct sx_db_param) && sizeof(sx_stmt) == sizeof(struct sx_db_stmt) &&
+_Static_assert(sizeof(sx_param) == sizeof(struct sx_db_param) &&
+                   sizeof(sx_stmt) == sizeof(struct sx_db_stmt) &&
                    offsetof(sx_param, v) == offsetof(struct sx_db_param, v) &&
                    offsetof(sx_stmt, flags) == offsetof(struct sx_db_stmt, flags) &&
                    (int)SX_JSON == (int)SX_DB_JSON && (int)SX_BYTES == (int)SX_DB_BYTES,
@@ -22,15 +23,10 @@ static int copy_param(struct sx_arena *a, const sx_param *from, struct sx_db_par
 
     *to = (struct sx_db_param){ .type = from->type, .len = from->len };
     switch (from->type) {
-    case SX_NULL:
-        return 0;
+    case SX_NULL: return 0;
     case SX_BOOL:
-    case SX_INT:
-        to->v.i = from->v.i;
-        return 0;
-    case SX_NUMBER:
-        to->v.f = from->v.f;
-        return 0;
+    case SX_INT: to->v.i = from->v.i; return 0;
+    case SX_NUMBER: to->v.f = from->v.f; return 0;
     case SX_TEXT:
     case SX_BYTES:
         to->v.p = sx_arena_text(a, from->v.p, from->len);
@@ -43,8 +39,7 @@ static int copy_param(struct sx_arena *a, const sx_param *from, struct sx_db_par
         to->v.p = sx_arena_text(a, text, to->len);
         free(text);
         return to->v.p == NULL ? SX_ENOMEM : 0;
-    default:
-        return SX_EINVAL;
+    default: return SX_EINVAL;
     }
 }
 
@@ -53,7 +48,8 @@ static int copy_stmt(struct sx_arena *a, const sx_stmt *from, struct sx_db_stmt 
     struct sx_db_param *params;
     int err = 0;
 
-    if (from->sql == NULL || (from->params.n > 0 && from->params.v == NULL) || from->params.n > 65535)
+    if (from->sql == NULL || (from->params.n > 0 && from->params.v == NULL) ||
+        from->params.n > 65535)
         return SX_EINVAL;
     params = sx_arena_alloc(a, (from->params.n + 1) * sizeof *params);
     to->sql = sx_arena_text(a, from->sql, strlen(from->sql));
@@ -144,7 +140,8 @@ static int call_success(struct sx_req *r, enum sx_op_kind op, struct sx_db_rows 
     return r->fn.batch(r, list, n, r->arg);
 }
 
-static void on_done(struct sx_db_op *op, struct sx_db_rows *const *rows, const struct sx_db_failure *failure)
+static void on_done(struct sx_db_op *op, struct sx_db_rows *const *rows,
+                    const struct sx_db_failure *failure)
 {
     struct sx_req *r = SX_MEMBER_OF(op, struct sx_req, db_op);
     enum sx_op_kind kind = (enum sx_op_kind)r->op;
@@ -227,7 +224,8 @@ static void free_batch(struct own_batch *b)
     free(b);
 }
 
-static void call_batch(struct own_batch *b, struct sx_db_rows *const *rows, const struct sx_db_failure *failure)
+static void call_batch(struct own_batch *b, struct sx_db_rows *const *rows,
+                       const struct sx_db_failure *failure)
 {
     struct sx_plugin *p = b->plugin;
     uint32_t n = b->op.n_stmts;
@@ -250,7 +248,8 @@ static void call_batch(struct own_batch *b, struct sx_db_rows *const *rows, cons
     b->fn(p, NULL, list, n, b->arg);
 }
 
-static void on_batch_done(struct sx_db_op *op, struct sx_db_rows *const *rows, const struct sx_db_failure *failure)
+static void on_batch_done(struct sx_db_op *op, struct sx_db_rows *const *rows,
+                          const struct sx_db_failure *failure)
 {
     struct own_batch *b = SX_MEMBER_OF(op, struct own_batch, op);
     struct sx_plugins *ps = b->plugin->set;
@@ -271,7 +270,8 @@ static int may_start_own(const struct sx_plugin *p)
     return p->set->rt.db == NULL ? SX_EBUSY : SX_OK;
 }
 
-int sx_host_plugin_batch(sx_plugin *p, const sx_stmt *stmts, size_t n, sx_plugin_rows_fn *fn, void *arg)
+int sx_host_plugin_batch(sx_plugin *p, const sx_stmt *stmts, size_t n, sx_plugin_rows_fn *fn,
+                         void *arg)
 {
     int err = fn == NULL ? SX_EINVAL : may_start_own(p);
     struct own_batch *b = err < 0 ? NULL : calloc(1, sizeof *b);

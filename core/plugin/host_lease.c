@@ -72,7 +72,8 @@ const sx_rows *sx_host_db_exec(sx_db *db, const sx_stmt *stmt)
         return NULL;
     }
     since = sx_clock_mono_ns();
-    db->rows = (struct sx_rows){ db->set->rt.db, db->set->rt.db->lease_exec(db->lease, copy), &db->arena };
+    db->rows = (struct sx_rows){ db->set->rt.db, db->set->rt.db->lease_exec(db->lease, copy),
+                                 &db->arena };
     if (db->req != NULL)
         db->req->db_ns += sx_clock_mono_ns() - since;
     if (db->rows.rows == NULL) {

@@ -29,7 +29,8 @@ int sx_host_reply_header(sx_req *r, const char *name, const char *value, int32_t
         return SX_EINVAL;
     err = sx_http_set_header(&r->http, sx_slice_of(name), sx_slice_of(value), mode == SX_APPEND);
     if (err == SX_ERR_INVALID)
-        sx_report_fault(r->plugin, r, "a header that may not be set, or with a bad name or value, was refused");
+        sx_report_fault(r->plugin, r,
+                        "a header that may not be set, or with a bad name or value, was refused");
     return err;
 }
 
@@ -45,7 +46,9 @@ int sx_host_reply_cookie(sx_req *r, const sx_cookie_spec *given, size_t size)
     cookie = (struct sx_cookie){
         .name = sx_slice_of(spec.name),
         .value = sx_slice_of(spec.value == NULL ? "" : spec.value),
-        .path = sx_slice_of(spec.path != NULL ? spec.path : *prefix == '\0' ? "/" : prefix),
+        .path = sx_slice_of(spec.path != NULL ? spec.path
+                            : *prefix == '\0' ? "/"
+                                              : prefix),
         .max_age_s = spec.max_age_s,
         .same_site = (enum sx_same_site)(spec.same_site == 1   ? SX_SAME_SITE_STRICT
                                          : spec.same_site == 2 ? SX_SAME_SITE_NONE
@@ -56,7 +59,8 @@ int sx_host_reply_cookie(sx_req *r, const sx_cookie_spec *given, size_t size)
     sx_buf_init(&line, 8192);
     err = sx_cookie_write(&line, &cookie);
     if (err == 0)
-        err = sx_http_set_header(&r->http, sx_slice_of("Set-Cookie"), sx_slice_make(line.data, line.len), true);
+        err = sx_http_set_header(&r->http, sx_slice_of("Set-Cookie"),
+                                 sx_slice_make(line.data, line.len), true);
     sx_buf_finish(&line);
     if (err == SX_ERR_INVALID)
         sx_report_fault(r->plugin, r, "a cookie with a bad name, value or path was refused");
@@ -156,8 +160,9 @@ static const char *value_of(const char *const *names_and_values, const char *nam
 static void add_encoded(struct sx_buf *to, const char *value, bool keeps_slash)
 {
     for (const unsigned char *at = (const unsigned char *)value; *at != '\0'; at++) {
-        bool is_plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') ||
-                        strchr("-._~", *at) != NULL || (keeps_slash && *at == '/');
+        bool is_plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                        (*at >= '0' && *at <= '9') || strchr("-._~", *at) != NULL ||
+                        (keeps_slash && *at == '/');
 
         if (is_plain)
             sx_buf_add(to, at, 1);
@@ -181,7 +186,8 @@ static int add_param(struct sx_buf *to, const char **at, const char *const *name
     return 0;
 }
 
-const char *sx_host_route_url(sx_req *r, const char *operation_id, const char *const *names_and_values)
+const char *sx_host_route_url(sx_req *r, const char *operation_id,
+                              const char *const *names_and_values)
 {
     const struct sx_entry *e = operation_id == NULL ? NULL : find_operation(r, operation_id);
     const char *url = NULL;

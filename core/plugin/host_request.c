@@ -30,20 +30,13 @@ static const char *unmounted_target(struct sx_req *r)
 static const char *make_text(struct sx_req *r, int32_t which)
 {
     switch (which) {
-    case SX_METHOD:
-        return sx_arena_text(&r->http.arena, r->http.method.data, r->http.method.len);
-    case SX_PATH:
-        return sx_arena_text(&r->http.arena, r->http.path.data, r->http.path.len);
-    case SX_ROUTE:
-        return r->entry == NULL ? "" : r->entry->path;
-    case SX_REMOTE:
-        return sx_http_remote(&r->http);
-    case SX_REQUEST_ID:
-        return sx_http_request_id(&r->http);
-    case SX_TARGET:
-        return unmounted_target(r);
-    default:
-        return NULL;
+    case SX_METHOD: return sx_arena_text(&r->http.arena, r->http.method.data, r->http.method.len);
+    case SX_PATH: return sx_arena_text(&r->http.arena, r->http.path.data, r->http.path.len);
+    case SX_ROUTE: return r->entry == NULL ? "" : r->entry->path;
+    case SX_REMOTE: return sx_http_remote(&r->http);
+    case SX_REQUEST_ID: return sx_http_request_id(&r->http);
+    case SX_TARGET: return unmounted_target(r);
+    default: return NULL;
     }
 }
 
@@ -64,7 +57,8 @@ sx_span sx_host_req_body(const sx_req *req)
     struct sx_slice b = r->http.body;
 
     /* The plugin may keep the span while it waits, so it must not lie in the read buffer. */
-    if (b.len > 0 && !r->http.is_suspended && b.data != r->http.body_buf.data && !r->has_body_copy) {
+    if (b.len > 0 && !r->http.is_suspended && b.data != r->http.body_buf.data &&
+        !r->has_body_copy) {
         b.data = sx_arena_text(&r->http.arena, b.data, b.len);
         if (b.data == NULL)
             return (sx_span){ "", 0 };
@@ -105,12 +99,14 @@ json_t *sx_host_req_json(sx_req *r)
     if (!r->has_json) {
         r->has_json = true;
         if (r->http.body.len > 0 && !is_too_deep(r->http.body))
-            r->json = json_loadb(r->http.body.data, r->http.body.len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+            r->json = json_loadb(r->http.body.data, r->http.body.len,
+                                 JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     }
     return r->json;
 }
 
-int sx_host_req_upload(const sx_req *req, const char *name, uint32_t index, sx_upload *ret, size_t size)
+int sx_host_req_upload(const sx_req *req, const char *name, uint32_t index, sx_upload *ret,
+                       size_t size)
 {
     struct sx_req *r = own(req);
     const struct sx_part *part;
@@ -126,7 +122,8 @@ int sx_host_req_upload(const sx_req *req, const char *name, uint32_t index, sx_u
         return SX_ENOENT;
     up.file_name = part->file_name.data;
     up.type = part->type.data == NULL ? "application/octet-stream" : part->type.data;
-    up.data = (sx_span){ part->path == NULL ? part->data.data : "", part->path == NULL ? part->data.len : 0 };
+    up.data = (sx_span){ part->path == NULL ? part->data.data : "",
+                         part->path == NULL ? part->data.len : 0 };
     up.path = part->path;
     up.size = part->size;
     memcpy(ret, &up, size < sizeof up ? size : sizeof up);

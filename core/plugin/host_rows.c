@@ -8,8 +8,19 @@
 #include "plugin/plugin_private.h"
 
 /* pg_type.dat: these object identifiers never change. */
-enum oid { OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_OID = 26, OID_JSON = 114, OID_FLOAT4 = 700,
-           OID_FLOAT8 = 701, OID_NUMERIC = 1700, OID_JSONB = 3802, OID_BYTEA = 17 };
+enum oid {
+    OID_BOOL = 16,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_OID = 26,
+    OID_JSON = 114,
+    OID_FLOAT4 = 700,
+    OID_FLOAT8 = 701,
+    OID_NUMERIC = 1700,
+    OID_JSONB = 3802,
+    OID_BYTEA = 17
+};
 
 uint32_t sx_host_rows_count(const sx_rows *rows)
 {
@@ -102,17 +113,13 @@ static void add_value(struct sx_buf *b, uint32_t oid, const char *text, size_t l
         return;
     }
     switch (oid) {
-    case OID_BOOL:
-        sx_buf_add_text(b, *text == 't' ? "true" : "false");
-        return;
+    case OID_BOOL: sx_buf_add_text(b, *text == 't' ? "true" : "false"); return;
     case OID_INT2:
     case OID_INT4:
     case OID_INT8:
     case OID_OID:
     case OID_JSON:
-    case OID_JSONB:
-        sx_buf_add(b, text, len);
-        return;
+    case OID_JSONB: sx_buf_add(b, text, len); return;
     case OID_FLOAT4:
     case OID_FLOAT8:
     case OID_NUMERIC:
@@ -121,8 +128,7 @@ static void add_value(struct sx_buf *b, uint32_t oid, const char *text, size_t l
             return;
         }
         break;
-    default:
-        break;
+    default: break;
     }
     sx_buf_add_json_text(b, text, len);
 }

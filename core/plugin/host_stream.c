@@ -12,7 +12,7 @@
 #define MAX_EVENT_BYTES (1u << 20)
 
 struct sx_stream {
-    struct sx_list link; /* of the set */
+    struct sx_list link;         /* of the set */
     struct sx_http_stream *http; /* NULL: closed below */
     struct sx_plugin *plugin;
     const struct sx_entry *entry;
@@ -80,12 +80,13 @@ static void add_event_headers(struct sx_req *r, const char *type)
 {
     if (type == NULL || strncmp(type, "text/event-stream", 17) != 0)
         return;
-    (void)sx_http_set_header(&r->http, sx_slice_of("Cache-Control"), sx_slice_of("no-store"), false);
+    (void)sx_http_set_header(&r->http, sx_slice_of("Cache-Control"), sx_slice_of("no-store"),
+                             false);
     (void)sx_http_set_header(&r->http, sx_slice_of("X-Accel-Buffering"), sx_slice_of("no"), false);
 }
 
-int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_stream_ops *ops, size_t ops_size,
-                        void *arg, sx_stream **ret)
+int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_stream_ops *ops,
+                        size_t ops_size, void *arg, sx_stream **ret)
 {
     static const struct sx_http_stream_ops below = { on_drained, on_closed };
     struct sx_stream *s;
@@ -197,7 +198,8 @@ void sx_streams_end(struct sx_plugins *ps)
 
 /* --- WebSockets --------------------------------------------------------------------------- */
 
-int sx_host_ws_open(sx_req *r, const char *protocol, const sx_ws_ops *ops, size_t ops_size, void *arg, sx_ws **ret)
+int sx_host_ws_open(sx_req *r, const char *protocol, const sx_ws_ops *ops, size_t ops_size,
+                    void *arg, sx_ws **ret)
 {
     (void)r, (void)protocol, (void)ops, (void)ops_size, (void)arg, (void)ret;
     return SX_ENOSYS;

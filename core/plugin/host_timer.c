@@ -108,7 +108,8 @@ static int check_spec(const sx_plugin *p, const sx_timer_spec *spec)
 {
     if (!sx_is_loop(p->set))
         return SX_ETHREAD;
-    if ((spec->fn == NULL) == (spec->work == NULL) || spec->scope < SX_EACH_WORKER || spec->scope > SX_ONE_INSTANCE)
+    if ((spec->fn == NULL) == (spec->work == NULL) || spec->scope < SX_EACH_WORKER ||
+        spec->scope > SX_ONE_INSTANCE)
         return SX_EINVAL;
     if (spec->scope == SX_ONE_INSTANCE && spec->work == NULL)
         return SX_EINVAL; /* a lock is held by a connection, which only work has */

@@ -49,8 +49,8 @@ static void refuse_left_open(struct sx_req *r, const char *left)
 {
     sx_report_fault(r->plugin, r, "the handler returned with %s; it was rolled back", left);
     sx_http_unreply(&r->http);
-    (void)sx_http_problem(&r->http, 500, "transaction_left_open", "the plugin \"%s\" did not finish its transaction",
-                          r->plugin->note.name);
+    (void)sx_http_problem(&r->http, 500, "transaction_left_open",
+                          "the plugin \"%s\" did not finish its transaction", r->plugin->note.name);
 }
 
 /* One attempt; true when it lost a race that another attempt may win. */
@@ -90,7 +90,8 @@ static void run_blocking(struct sx_work_item *item, uint32_t thread)
         return;
     }
     if (board != NULL)
-        sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial, sx_clock_mono_ns());
+        sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial,
+                       sx_clock_mono_ns());
     while (attempt(r, left == 0))
         left--;
     if (board != NULL)
@@ -105,8 +106,8 @@ static void on_blocking_done(struct sx_work_item *item)
     sx_settle(r, r->work_result);
 }
 
-static int submit(struct sx_req *r, enum sx_op_kind kind, void (*run)(struct sx_work_item *, uint32_t),
-                  void (*done)(struct sx_work_item *))
+static int submit(struct sx_req *r, enum sx_op_kind kind,
+                  void (*run)(struct sx_work_item *, uint32_t), void (*done)(struct sx_work_item *))
 {
     int err;
 
@@ -143,7 +144,8 @@ static void run_offload(struct sx_work_item *item, uint32_t thread)
         return;
     }
     if (board != NULL)
-        sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial, sx_clock_mono_ns());
+        sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial,
+                       sx_clock_mono_ns());
     set_lease(r, &db);
     r->work_result = r->work_fn(r->plugin, &db, r->arg);
     set_lease(r, NULL);

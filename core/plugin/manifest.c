@@ -29,8 +29,8 @@ static bool is_zero(const char *data, size_t n)
 }
 
 /* Copies a table that ends with a zeroed entry.  NULL for an empty one; fails with a report. */
-static int take_table(struct sx_plugin *p, const struct table *t, struct sx_report *rep, void **ret_copy,
-                      uint32_t *ret_n)
+static int take_table(struct sx_plugin *p, const struct table *t, struct sx_report *rep,
+                      void **ret_copy, uint32_t *ret_n)
 {
     uint32_t n = 0, shared = t->size < t->own_size ? t->size : t->own_size;
     char *copy;
@@ -42,7 +42,8 @@ static int take_table(struct sx_plugin *p, const struct table *t, struct sx_repo
     while (n < MAX_ENTRIES && !is_zero(t->from + (size_t)n * t->size, t->size))
         n++;
     if (n == MAX_ENTRIES) {
-        sx_report_add(rep, "%s: plugin \"%s\": %s has no zeroed entry at its end", p->path, p->note.name, t->what);
+        sx_report_add(rep, "%s: plugin \"%s\": %s has no zeroed entry at its end", p->path,
+                      p->note.name, t->what);
         return SX_ERR_INVALID;
     }
     copy = calloc((size_t)n + 1, t->own_size);
@@ -53,7 +54,8 @@ static int take_table(struct sx_plugin *p, const struct table *t, struct sx_repo
 
         memcpy(copy + (size_t)i * t->own_size, entry, shared);
         if (t->size > shared && !is_zero(entry + shared, t->size - shared)) {
-            sx_report_add(rep, "%s: plugin \"%s\": %s entry %u uses fields that this host does not know",
+            sx_report_add(rep,
+                          "%s: plugin \"%s\": %s entry %u uses fields that this host does not know",
                           p->path, p->note.name, t->what, i);
             free(copy);
             return SX_ERR_INVALID;
@@ -101,7 +103,8 @@ static int take_fields(struct sx_plugin *p, const sx_manifest *m, struct sx_repo
     if (p->fields == NULL)
         return SX_ERR_NOMEM;
     for (uint32_t i = 0; i < p->n_routes; i++) {
-        struct table t = { "route parameters", (const char *)p->routes[i].params, m->field_size, sizeof(sx_field) };
+        struct table t = { "route parameters", (const char *)p->routes[i].params, m->field_size,
+                           sizeof(sx_field) };
         void *copy;
         uint32_t n;
         int err = take_table(p, &t, rep, &copy, &n);
@@ -120,11 +123,16 @@ static int take_tables(struct sx_plugin *p, const sx_manifest *m, struct sx_repo
         struct table t;
         void **to;
     } tables[] = {
-        { { "routes", (const char *)p->manifest.routes, m->route_size, sizeof(sx_route) }, (void **)&p->routes },
-        { { "options", (const char *)p->manifest.options, m->option_size, sizeof(sx_option) }, (void **)&p->options },
-        { { "hooks", (const char *)p->manifest.hooks, m->hook_size, sizeof(sx_hook) }, (void **)&p->hooks },
-        { { "metrics", (const char *)p->manifest.metrics, m->metric_size, sizeof(sx_metric) }, (void **)&p->metrics },
-        { { "migrations", (const char *)p->manifest.migrations, m->migration_size, sizeof(sx_migration) },
+        { { "routes", (const char *)p->manifest.routes, m->route_size, sizeof(sx_route) },
+          (void **)&p->routes },
+        { { "options", (const char *)p->manifest.options, m->option_size, sizeof(sx_option) },
+          (void **)&p->options },
+        { { "hooks", (const char *)p->manifest.hooks, m->hook_size, sizeof(sx_hook) },
+          (void **)&p->hooks },
+        { { "metrics", (const char *)p->manifest.metrics, m->metric_size, sizeof(sx_metric) },
+          (void **)&p->metrics },
+        { { "migrations", (const char *)p->manifest.migrations, m->migration_size,
+            sizeof(sx_migration) },
           (void **)&p->migrations },
     };
     uint32_t n[5];
@@ -145,15 +153,19 @@ static int check_routes(struct sx_plugin *p, struct sx_report *rep)
         const sx_route *r = &p->routes[i];
 
         if (r->method == NULL || r->path == NULL || *r->path != '/')
-            sx_report_add(rep, "%s: plugin \"%s\": route %u needs a method and a path that begins with /",
-                          p->path, p->note.name, i);
+            sx_report_add(
+                rep, "%s: plugin \"%s\": route %u needs a method and a path that begins with /",
+                p->path, p->note.name, i);
         else if ((r->handler == NULL) == (r->blocking == NULL))
-            sx_report_add(rep, "%s: plugin \"%s\": route %s %s has %s, expected a handler or a blocking one",
-                          p->path, p->note.name, r->method, r->path, r->handler == NULL ? "neither" : "both");
+            sx_report_add(
+                rep, "%s: plugin \"%s\": route %s %s has %s, expected a handler or a blocking one",
+                p->path, p->note.name, r->method, r->path, r->handler == NULL ? "neither" : "both");
         else if (r->blocking != NULL && (p->manifest.needs & SX_CAP_BLOCKING) == 0)
-            sx_report_add(rep, "%s: plugin \"%s\": route %s %s is blocking, but the manifest does not need "
-                               "SX_CAP_BLOCKING",
-                          p->path, p->note.name, r->method, r->path);
+            sx_report_add(
+                rep,
+                "%s: plugin \"%s\": route %s %s is blocking, but the manifest does not need "
+                "SX_CAP_BLOCKING",
+                p->path, p->note.name, r->method, r->path);
     }
     return rep->n_faults == before ? 0 : SX_ERR_INVALID;
 }
@@ -166,13 +178,16 @@ int sx_manifest_take(struct sx_plugin *p, const sx_manifest *m, struct sx_report
     if (check_sizes(p, m, rep) < 0)
         return SX_ERR_INVALID;
     memcpy(&p->manifest, m, shared);
-    if (m->manifest_size > shared && !is_zero((const char *)m + shared, m->manifest_size - shared)) {
-        sx_report_add(rep, "%s: plugin \"%s\": its manifest uses fields that this host does not know", p->path,
-                      p->note.name);
+    if (m->manifest_size > shared &&
+        !is_zero((const char *)m + shared, m->manifest_size - shared)) {
+        sx_report_add(rep,
+                      "%s: plugin \"%s\": its manifest uses fields that this host does not know",
+                      p->path, p->note.name);
         return SX_ERR_INVALID;
     }
     if (p->manifest.host == NULL) {
-        sx_report_add(rep, "%s: plugin \"%s\": its manifest has no place for the host table", p->path, p->note.name);
+        sx_report_add(rep, "%s: plugin \"%s\": its manifest has no place for the host table",
+                      p->path, p->note.name);
         return SX_ERR_INVALID;
     }
     err = take_tables(p, m, rep);

@@ -38,9 +38,11 @@ static void take_fields(struct sx_entry *e, struct sx_report *rep)
         if (f->in == SX_IN_FORM)
             e->has_form = true;
         if (f->in == SX_IN_PATH && !is_path_param(e, f->name))
-            sx_report_add(rep, "%s: plugin \"%s\": route %s %s declares the path parameter \"%s\", which its path "
-                               "does not have",
-                          p->path, p->note.name, e->method, e->route->path, f->name);
+            sx_report_add(
+                rep,
+                "%s: plugin \"%s\": route %s %s declares the path parameter \"%s\", which its path "
+                "does not have",
+                p->path, p->note.name, e->method, e->route->path, f->name);
         if (f->in != SX_IN_PATH && f->required)
             e->n_required++;
     }
@@ -63,10 +65,11 @@ static int add_route(struct sx_plugins *ps, struct sx_entry *e, struct sx_report
         sx_report_add(rep,
                       "%s: plugin \"%s\": route %s %s is the same as %s %s of plugin \"%s\" (%s)\n"
                       "Give one of them another mount point: plugins.%s.mount.prefix.",
-                      p->path, p->note.name, e->method, e->path, o->method, o->path, o->plugin->note.name,
-                      o->plugin->path, p->note.name);
+                      p->path, p->note.name, e->method, e->path, o->method, o->path,
+                      o->plugin->note.name, o->plugin->path, p->note.name);
     } else if (err < 0) {
-        sx_report_add(rep, "%s: plugin \"%s\": route %s %s: %s", p->path, p->note.name, e->method, e->path, why);
+        sx_report_add(rep, "%s: plugin \"%s\": route %s %s: %s", p->path, p->note.name, e->method,
+                      e->path, why);
     }
     return err;
 }
@@ -105,7 +108,8 @@ static int collect_hooks(struct sx_plugins *ps, struct sx_report *rep)
     uint32_t n = 0;
 
     for (size_t i = 0; i < ps->n_plugins; i++)
-        for (const sx_hook *h = ps->plugins[i].hooks; h != NULL && (h->before != NULL || h->after != NULL); h++)
+        for (const sx_hook *h = ps->plugins[i].hooks;
+             h != NULL && (h->before != NULL || h->after != NULL); h++)
             n++;
     ps->hooks = calloc((size_t)n + 1, sizeof *ps->hooks);
     if (ps->hooks == NULL)
@@ -113,10 +117,13 @@ static int collect_hooks(struct sx_plugins *ps, struct sx_report *rep)
     for (size_t i = 0; i < ps->n_plugins; i++) {
         struct sx_plugin *p = &ps->plugins[i];
 
-        for (const sx_hook *h = p->hooks; h != NULL && (h->before != NULL || h->after != NULL); h++) {
+        for (const sx_hook *h = p->hooks; h != NULL && (h->before != NULL || h->after != NULL);
+             h++) {
             if (h->all_routes && (p->manifest.needs & SX_CAP_ALL_ROUTES) == 0)
-                sx_report_add(rep, "%s: plugin \"%s\": a hook on all routes needs SX_CAP_ALL_ROUTES in its manifest",
-                              p->path, p->note.name);
+                sx_report_add(
+                    rep,
+                    "%s: plugin \"%s\": a hook on all routes needs SX_CAP_ALL_ROUTES in its manifest",
+                    p->path, p->note.name);
             ps->times_requests |= h->after != NULL;
             ps->hooks[ps->n_hooks++] = (struct sx_chain){ p, h };
         }

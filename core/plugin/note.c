@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "plugin/plugin_private.h"
 
-#define MAX_SECTIONS 4096u
+#define MAX_SECTIONS    4096u
 #define MAX_NAMES_BYTES (1u << 20)
 
 struct elf_file {
@@ -31,7 +31,8 @@ static int read_at(const struct elf_file *f, void *to, uint64_t offset, size_t n
 
 static const char *check_head(struct elf_file *f)
 {
-    if (read_at(f, &f->head, 0, sizeof f->head) < 0 || memcmp(f->head.e_ident, ELFMAG, SELFMAG) != 0)
+    if (read_at(f, &f->head, 0, sizeof f->head) < 0 ||
+        memcmp(f->head.e_ident, ELFMAG, SELFMAG) != 0)
         return "is not an ELF file";
     if (f->head.e_ident[EI_CLASS] != ELFCLASS64 || f->head.e_ident[EI_DATA] != ELFDATA2LSB)
         return "is not a 64-bit little-endian ELF file";
@@ -76,7 +77,8 @@ static const char *find_note(const struct elf_file *f, sx_note *ret_note)
                         : sizeof name - 1) < 0 ||
             strncmp(name, ".note.sx", sizeof name - 1) != 0)
             continue;
-        if (section.sh_size < sizeof *ret_note || read_at(f, ret_note, section.sh_offset, sizeof *ret_note) < 0)
+        if (section.sh_size < sizeof *ret_note ||
+            read_at(f, ret_note, section.sh_offset, sizeof *ret_note) < 0)
             return "has a note of the wrong size, it was not written by SX_PLUGIN";
         return NULL;
     }
@@ -93,11 +95,13 @@ static bool is_plugin_name(const char *s)
 static int judge(const char *path, const struct sx_plugin_note *note, struct sx_report *rep)
 {
     if (note->magic != SX_ABI_MAGIC) {
-        sx_report_add(rep, "%s: the note's magic is 0x%08x, expected 0x%08x", path, note->magic, SX_ABI_MAGIC);
+        sx_report_add(rep, "%s: the note's magic is 0x%08x, expected 0x%08x", path, note->magic,
+                      SX_ABI_MAGIC);
         return SX_ERR_INVALID;
     }
     if (!is_plugin_name(note->name)) {
-        sx_report_add(rep, "%s: the plugin's name is \"%s\", expected [a-z][a-z0-9_]*", path, note->name);
+        sx_report_add(rep, "%s: the plugin's name is \"%s\", expected [a-z][a-z0-9_]*", path,
+                      note->name);
         return SX_ERR_INVALID;
     }
     if (note->abi_major != SX_ABI_MAJOR) {
@@ -111,8 +115,8 @@ static int judge(const char *path, const struct sx_plugin_note *note, struct sx_
         sx_report_add(rep,
                       "%s: plugin \"%s\" needs ABI %u.%u, this host has %u.%u\n"
                       "Update the host, or rebuild the plugin with SX_NEEDS_MINOR %u.",
-                      path, note->name, note->abi_major, note->abi_minor, SX_ABI_MAJOR, SX_ABI_MINOR,
-                      SX_ABI_MINOR);
+                      path, note->name, note->abi_major, note->abi_minor, SX_ABI_MAJOR,
+                      SX_ABI_MINOR, SX_ABI_MINOR);
         return SX_ERR_INVALID;
     }
     return 0;

@@ -30,24 +30,19 @@ const char *sx_grant_name(uint64_t bit)
 static bool has_type(const json_t *v, int32_t type)
 {
     switch (type) {
-    case SX_BOOL:
-        return json_is_boolean(v);
-    case SX_INT:
-        return json_is_integer(v);
-    case SX_NUMBER:
-        return json_is_number(v);
+    case SX_BOOL: return json_is_boolean(v);
+    case SX_INT: return json_is_integer(v);
+    case SX_NUMBER: return json_is_number(v);
     case SX_TEXT:
-    case SX_SECRET:
-        return json_is_string(v);
-    default:
-        return true;
+    case SX_SECRET: return json_is_string(v);
+    default: return true;
     }
 }
 
 static const char *type_name(int32_t type)
 {
-    static const char *const names[] = { "null", "true or false", "an integer", "a number", "text",
-                                         "bytes", "JSON", "text (a secret)" };
+    static const char *const names[] = { "null", "true or false", "an integer", "a number",
+                                         "text", "bytes",         "JSON",       "text (a secret)" };
 
     return type >= 0 && type <= SX_SECRET ? names[type] : "another type";
 }
@@ -60,15 +55,16 @@ static const sx_option *find_option(const struct sx_plugin *p, const char *key)
     return NULL;
 }
 
-static const char *origin(const struct sx_config *cfg, const struct sx_plugin *p, const char *key, char *path,
-                          size_t size)
+static const char *origin(const struct sx_config *cfg, const struct sx_plugin *p, const char *key,
+                          char *path, size_t size)
 {
     (void)snprintf(path, size, "plugins.%s.options%s%s", p->note.name, key == NULL ? "" : ".",
                    key == NULL ? "" : key);
     return sx_config_origin(cfg, path);
 }
 
-static void tell_unknown(struct sx_plugin *p, const struct sx_config *cfg, const char *key, struct sx_report *rep)
+static void tell_unknown(struct sx_plugin *p, const struct sx_config *cfg, const char *key,
+                         struct sx_report *rep)
 {
     struct sx_buf known;
     char path[256];
@@ -77,8 +73,8 @@ static void tell_unknown(struct sx_plugin *p, const struct sx_config *cfg, const
     sx_buf_init(&known, 4096);
     for (const sx_option *o = p->options; o != NULL && o->name != NULL; o++)
         sx_buf_printf(&known, "%s%s", known.len > 0 ? ", " : "", o->name);
-    sx_report_add(rep, "%s: %s: plugin \"%s\" (%s) has no option \"%s\"\n%s%s", where, path, p->note.name, p->path,
-                  key, known.len > 0 ? "It has: " : "It has no options.",
+    sx_report_add(rep, "%s: %s: plugin \"%s\" (%s) has no option \"%s\"\n%s%s", where, path,
+                  p->note.name, p->path, key, known.len > 0 ? "It has: " : "It has no options.",
                   known.len > 0 ? sx_buf_text(&known) : "");
     sx_buf_finish(&known);
 }
@@ -89,7 +85,8 @@ static void check_given(struct sx_plugin *p, const struct sx_config *cfg, struct
     json_t *value;
     char path[256];
 
-    json_object_foreach(p->cfg->options, key, value) {
+    json_object_foreach(p->cfg->options, key, value)
+    {
         const sx_option *o = find_option(p, key);
         char *text;
 
@@ -100,13 +97,15 @@ static void check_given(struct sx_plugin *p, const struct sx_config *cfg, struct
         if (has_type(value, o->type))
             continue;
         text = o->type == SX_SECRET ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        sx_report_add(rep, "%s: %s: expected %s, found %.80s", origin(cfg, p, key, path, sizeof path), path,
-                      type_name(o->type), text == NULL ? "another type" : text);
+        sx_report_add(rep, "%s: %s: expected %s, found %.80s",
+                      origin(cfg, p, key, path, sizeof path), path, type_name(o->type),
+                      text == NULL ? "another type" : text);
         free(text);
     }
 }
 
-static int add_fallback(struct sx_plugin *p, const struct sx_config *cfg, const sx_option *o, struct sx_report *rep)
+static int add_fallback(struct sx_plugin *p, const struct sx_config *cfg, const sx_option *o,
+                        struct sx_report *rep)
 {
     json_t *value;
     char path[256];
@@ -116,8 +115,8 @@ static int add_fallback(struct sx_plugin *p, const struct sx_config *cfg, const 
     if (o->required) {
         const char *where = origin(cfg, p, NULL, path, sizeof path);
 
-        sx_report_add(rep, "%s: %s: plugin \"%s\" needs the option \"%s\": %s", where, path, p->note.name, o->name,
-                      o->doc == NULL ? type_name(o->type) : o->doc);
+        sx_report_add(rep, "%s: %s: plugin \"%s\" needs the option \"%s\": %s", where, path,
+                      p->note.name, o->name, o->doc == NULL ? type_name(o->type) : o->doc);
         return SX_ERR_INVALID;
     }
     if (o->fallback == NULL)
@@ -125,8 +124,8 @@ static int add_fallback(struct sx_plugin *p, const struct sx_config *cfg, const 
     value = json_loads(o->fallback, JSON_DECODE_ANY, NULL);
     if (value == NULL || !has_type(value, o->type)) {
         json_decref(value);
-        sx_report_add(rep, "%s: plugin \"%s\": option \"%s\": its fallback %s is not %s", p->path, p->note.name,
-                      o->name, o->fallback, type_name(o->type));
+        sx_report_add(rep, "%s: plugin \"%s\": option \"%s\": its fallback %s is not %s", p->path,
+                      p->note.name, o->name, o->fallback, type_name(o->type));
         return SX_ERR_INVALID;
     }
     return json_object_set_new(p->config, o->name, value) == 0 ? 0 : SX_ERR_NOMEM;
@@ -143,8 +142,9 @@ static void take_grants(struct sx_plugin *p, const struct sx_config *cfg, struct
                 p->grants |= grant_names[i].bit;
     }
     if ((p->manifest.needs & ~known) != 0) {
-        sx_report_add(rep, "%s: plugin \"%s\" needs capabilities 0x%llx, this host knows 0x%llx", p->path,
-                      p->note.name, (unsigned long long)p->manifest.needs, (unsigned long long)known);
+        sx_report_add(rep, "%s: plugin \"%s\" needs capabilities 0x%llx, this host knows 0x%llx",
+                      p->path, p->note.name, (unsigned long long)p->manifest.needs,
+                      (unsigned long long)known);
         return;
     }
     missing = p->manifest.needs & ~p->grants;
@@ -155,9 +155,10 @@ static void take_grants(struct sx_plugin *p, const struct sx_config *cfg, struct
         if ((missing & grant_names[i].bit) == 0)
             continue;
         (void)snprintf(path, sizeof path, "plugins.%s.grants", p->note.name);
-        sx_report_add(rep, "%s: %s: plugin \"%s\" (%s) needs \"%s\", which is not granted\nAdd \"%s\" to %s.",
-                      sx_config_origin(cfg, path), path, p->note.name, p->path, grant_names[i].name,
-                      grant_names[i].name, path);
+        sx_report_add(
+            rep, "%s: %s: plugin \"%s\" (%s) needs \"%s\", which is not granted\nAdd \"%s\" to %s.",
+            sx_config_origin(cfg, path), path, p->note.name, p->path, grant_names[i].name,
+            grant_names[i].name, path);
     }
 }
 

@@ -20,7 +20,9 @@ static const char *path_text(struct sx_req *r, const char *name)
             continue;
         if (p->text == NULL) {
             char *to = sx_arena_alloc(&r->http.arena, (size_t)p->len + 1);
-            ptrdiff_t n = to == NULL ? -1 : sx_percent_decode(to, r->http.path.data + p->offset, p->len, false);
+            ptrdiff_t n = to == NULL
+                              ? -1
+                              : sx_percent_decode(to, r->http.path.data + p->offset, p->len, false);
 
             if (n < 0)
                 return NULL;
@@ -98,7 +100,8 @@ static const char *cookie_text(struct sx_req *r, struct sx_slice name, uint32_t 
 
     if (!r->has_cookies) {
         r->has_cookies = true;
-        (void)sx_cookies_parse(&r->http.arena, sx_http_header(&r->http, "cookie", 6), MAX_PAIRS, &r->cookies);
+        (void)sx_cookies_parse(&r->http.arena, sx_http_header(&r->http, "cookie", 6), MAX_PAIRS,
+                               &r->cookies);
     }
     pair = sx_pairs_find(&r->cookies, name, index);
     return pair == NULL ? NULL : pair->value.data;
@@ -133,18 +136,12 @@ const char *sx_host_req_param(const sx_req *req, int32_t in, const char *name, u
     if (name == NULL)
         return NULL;
     switch (in) {
-    case SX_IN_PATH:
-        return index == 0 ? path_text(r, name) : NULL;
-    case SX_IN_QUERY:
-        return query_text(r, key, index);
-    case SX_IN_HEADER:
-        return header_text(r, key, index);
-    case SX_IN_COOKIE:
-        return cookie_text(r, key, index);
-    case SX_IN_FORM:
-        return form_text(r, key, index);
-    default:
-        return NULL;
+    case SX_IN_PATH: return index == 0 ? path_text(r, name) : NULL;
+    case SX_IN_QUERY: return query_text(r, key, index);
+    case SX_IN_HEADER: return header_text(r, key, index);
+    case SX_IN_COOKIE: return cookie_text(r, key, index);
+    case SX_IN_FORM: return form_text(r, key, index);
+    default: return NULL;
     }
 }
 
@@ -156,15 +153,12 @@ static bool suits(const char *text, int32_t type)
     double f;
 
     switch (type) {
-    case SX_INT:
-        return sx_parse_int(text, strlen(text), &i) == 0;
-    case SX_NUMBER:
-        return sx_parse_number(text, strlen(text), &f) == 0;
+    case SX_INT: return sx_parse_int(text, strlen(text), &i) == 0;
+    case SX_NUMBER: return sx_parse_number(text, strlen(text), &f) == 0;
     case SX_BOOL:
         return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 || strcmp(text, "1") == 0 ||
                strcmp(text, "0") == 0;
-    default:
-        return sx_is_utf8(text, strlen(text));
+    default: return sx_is_utf8(text, strlen(text));
     }
 }
 
@@ -179,11 +173,12 @@ static int refuse(struct sx_req *r, const sx_field *f, const char *found)
 
     sx_http_unreply(&r->http);
     if (found == NULL)
-        (void)sx_http_problem(&r->http, 400, "missing_parameter", "the %s needs \"%s\": expected %s", place, f->name,
-                              type);
+        (void)sx_http_problem(&r->http, 400, "missing_parameter",
+                              "the %s needs \"%s\": expected %s", place, f->name, type);
     else
-        (void)sx_http_problem(&r->http, 400, "invalid_parameter", "\"%s\" in the %s: expected %s, found \"%.100s\"",
-                              f->name, place, type, found);
+        (void)sx_http_problem(&r->http, 400, "invalid_parameter",
+                              "\"%s\" in the %s: expected %s, found \"%.100s\"", f->name, place,
+                              type, found);
     return SX_ERR_INVALID;
 }
 
@@ -211,11 +206,13 @@ static int check_field(struct sx_req *r, const sx_field *f)
 static int check_texts(struct sx_req *r)
 {
     if (sx_query_load(r) < 0) {
-        (void)sx_http_problem(&r->http, 400, "bad_query", "the query has a bad escape or too many parameters");
+        (void)sx_http_problem(&r->http, 400, "bad_query",
+                              "the query has a bad escape or too many parameters");
         return SX_ERR_INVALID;
     }
     if (r->entry->has_form && sx_form_load(r) < 0) {
-        (void)sx_http_problem(&r->http, 400, "bad_form", "the form is malformed or has too many fields");
+        (void)sx_http_problem(&r->http, 400, "bad_form",
+                              "the form is malformed or has too many fields");
         return SX_ERR_INVALID;
     }
     return 0;
@@ -229,7 +226,8 @@ int sx_params_check(struct sx_req *r)
         if (check_field(r, f) < 0)
             return SX_ERR_INVALID;
     if (r->entry->route->body_schema != NULL && sx_host_req_json(r) == NULL) {
-        (void)sx_http_problem(&r->http, 400, "invalid_json", "the body is not JSON that this server takes");
+        (void)sx_http_problem(&r->http, 400, "invalid_json",
+                              "the body is not JSON that this server takes");
         return SX_ERR_INVALID;
     }
     return 0;

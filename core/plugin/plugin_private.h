@@ -19,9 +19,10 @@
 /* The codes pass through unchanged. */
 _Static_assert((int)SX_ENOMEM == (int)SX_ERR_NOMEM && (int)SX_EINVAL == (int)SX_ERR_INVALID &&
                    (int)SX_ENOENT == (int)SX_ERR_MISSING && (int)SX_EBUSY == (int)SX_ERR_BUSY &&
-                   (int)SX_ETIMEOUT == (int)SX_ERR_TIMEOUT && (int)SX_ECLOSED == (int)SX_ERR_CLOSED &&
-                   (int)SX_EDB == (int)SX_ERR_DB && (int)SX_EDENIED == (int)SX_ERR_DENIED &&
-                   (int)SX_ETHREAD == (int)SX_ERR_THREAD && (int)SX_ENOSYS == (int)SX_ERR_NOSYS,
+                   (int)SX_ETIMEOUT == (int)SX_ERR_TIMEOUT &&
+                   (int)SX_ECLOSED == (int)SX_ERR_CLOSED && (int)SX_EDB == (int)SX_ERR_DB &&
+                   (int)SX_EDENIED == (int)SX_ERR_DENIED && (int)SX_ETHREAD == (int)SX_ERR_THREAD &&
+                   (int)SX_ENOSYS == (int)SX_ERR_NOSYS,
                "core and contract must name the same codes");
 
 /* A route of a plugin, mounted. */
@@ -33,8 +34,8 @@ struct sx_entry {
     uint32_t board;     /* index on the board */
     uint32_t n_required;
     uint32_t max_body, timeout_ms; /* 0: the server's */
-    bool has_form;      /* declares form fields: multipart is parsed as it arrives */
-    bool has_checks;    /* declares parameters or a body schema */
+    bool has_form;                 /* declares form fields: multipart is parsed as it arrives */
+    bool has_checks;               /* declares parameters or a body schema */
 };
 
 struct sx_plugin {
@@ -54,9 +55,9 @@ struct sx_plugin {
     sx_migration *migrations;
     struct sx_entry *entries; /* owned, n_routes */
     uint32_t n_routes;
-    uint64_t grants;          /* enum sx_capability */
-    json_t *config;           /* owned: options with their fallbacks */
-    uint32_t *metric_boards;  /* owned, n_metrics */
+    uint64_t grants;         /* enum sx_capability */
+    json_t *config;          /* owned: options with their fallbacks */
+    uint32_t *metric_boards; /* owned, n_metrics */
     uint32_t n_metrics;
     void *state;
     struct sx_db_owner owner;
@@ -92,7 +93,7 @@ struct sx_plugins {
     struct sx_list streams;
     struct sx_cors cors;        /* what the HTTP floor borrows */
     struct sx_proxies *proxies; /* owned, or NULL */
-    uint32_t n_pending; /* tasks, batches, posts; atomic */
+    uint32_t n_pending;         /* tasks, batches, posts; atomic */
     pthread_mutex_t lease_lock; /* guards sx_req.lease against the deadline */
 };
 
@@ -138,10 +139,10 @@ struct sx_req {
     sx_work_fn *work_fn;
     struct sx_work_item work;
     int32_t work_result;
-    uint64_t deadline_ns; /* of CLOCK_MONOTONIC, for the lease */
+    uint64_t deadline_ns;   /* of CLOCK_MONOTONIC, for the lease */
     struct sx_later *later; /* of OP_AFTER; owned */
-    struct sx_db *lease; /* while a pool thread runs it; guarded by lease_lock */
-    uint64_t since_ms; /* of the loop's clock */
+    struct sx_db *lease;    /* while a pool thread runs it; guarded by lease_lock */
+    uint64_t since_ms;      /* of the loop's clock */
     uint64_t db_ns;
     uint32_t db_status; /* of the last failed statement, as an HTTP status; 0 none */
     char db_code[8];
@@ -168,10 +169,12 @@ struct sx_db {
 
 
 /* Every call into a plugin is announced on the board */
-static inline void sx_call_enter(struct sx_plugins *ps, const struct sx_plugin *p, const struct sx_req *r)
+static inline void sx_call_enter(struct sx_plugins *ps, const struct sx_plugin *p,
+                                 const struct sx_req *r)
 {
     if (ps->loop_board != NULL)
-        sx_board_enter(ps->loop_board, p->board, r != NULL && r->entry != NULL ? r->entry->board : SX_BOARD_NONE,
+        sx_board_enter(ps->loop_board, p->board,
+                       r != NULL && r->entry != NULL ? r->entry->board : SX_BOARD_NONE,
                        r != NULL ? r->http.serial : 0, 0);
 }
 
@@ -224,7 +227,8 @@ const char *sx_host_req_text(const sx_req *r, int32_t which);
 const char *sx_host_req_param(const sx_req *r, int32_t in, const char *name, uint32_t index);
 sx_span sx_host_req_body(const sx_req *r);
 json_t *sx_host_req_json(sx_req *r);
-int sx_host_req_upload(const sx_req *r, const char *name, uint32_t index, sx_upload *ret, size_t size);
+int sx_host_req_upload(const sx_req *r, const char *name, uint32_t index, sx_upload *ret,
+                       size_t size);
 int32_t sx_host_req_gone(const sx_req *r);
 void *sx_host_req_alloc(sx_req *r, size_t size);
 void **sx_host_req_local(sx_req *r);
@@ -238,22 +242,25 @@ int sx_host_reply(sx_req *r, int32_t status, const char *type, const void *data,
 int sx_host_reply_json(sx_req *r, int32_t status, json_t *taken);
 int sx_host_reply_problem(sx_req *r, int32_t status, const char *code, const char *fmt, va_list ap);
 int sx_host_reply_file(sx_req *r, const char *root, const char *path);
-const char *sx_host_route_url(sx_req *r, const char *operation_id, const char *const *names_and_values);
+const char *sx_host_route_url(sx_req *r, const char *operation_id,
+                              const char *const *names_and_values);
 
 int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_stream_ops *ops,
-                     size_t ops_size, void *arg, sx_stream **ret);
+                        size_t ops_size, void *arg, sx_stream **ret);
 int sx_host_stream_write(sx_stream *s, const void *data, size_t len);
 int sx_host_stream_event(sx_stream *s, const char *event, const char *id, const char *data);
 void sx_host_stream_end(sx_stream *s);
 void sx_streams_end(struct sx_plugins *ps);
-int sx_host_ws_open(sx_req *r, const char *protocol, const sx_ws_ops *ops, size_t ops_size, void *arg, sx_ws **ret);
+int sx_host_ws_open(sx_req *r, const char *protocol, const sx_ws_ops *ops, size_t ops_size,
+                    void *arg, sx_ws **ret);
 int sx_host_ws_send(sx_ws *ws, int32_t kind, const void *data, size_t len);
 void sx_host_ws_close(sx_ws *ws, int32_t code, const char *reason);
 
 int sx_host_query(sx_req *r, const sx_stmt *stmt, sx_rows_fn *fn, void *arg);
 int sx_host_batch(sx_req *r, const sx_stmt *stmts, size_t n, sx_batch_fn *fn, void *arg);
 int sx_host_on_db_error(sx_req *r, sx_db_error_fn *fn, void *arg);
-int sx_host_plugin_batch(sx_plugin *p, const sx_stmt *stmts, size_t n, sx_plugin_rows_fn *fn, void *arg);
+int sx_host_plugin_batch(sx_plugin *p, const sx_stmt *stmts, size_t n, sx_plugin_rows_fn *fn,
+                         void *arg);
 int sx_host_listen(sx_plugin *p, const char *channel, sx_notify_fn *fn, void *arg);
 /* Copies statements into an arena, JSON written out. */
 int sx_stmts_copy(struct sx_arena *a, const sx_stmt *stmts, size_t n, struct sx_db_stmt **ret);

@@ -37,7 +37,7 @@ struct sx_plugin_copy {
 };
 
 struct sx_plugins_settings {
-    const struct sx_config *config; /* borrowed, outlives the set */
+    const struct sx_config *config;      /* borrowed, outlives the set */
     const struct sx_plugin_copy *copies; /* NULL: the configured files themselves */
     size_t n_copies;
     const char *root_dir; /* where relative paths of options start; NULL: "." */
@@ -80,8 +80,8 @@ struct sx_plugins_runtime {
     struct sx_db_pool *pool;
     struct sx_board *board;
     struct sx_board_worker *slot;
-    uint32_t index, count; /* of the worker */
-    bool roles;            /* each plugin has a role of its own */
+    uint32_t index, count;        /* of the worker */
+    bool roles;                   /* each plugin has a role of its own */
     int64_t (*now_ns)(void *arg); /* the wall clock; NULL: the real one */
     /* The core's own answers ("/_sx/ready"); false when the path is none of them. */
     bool (*builtin)(struct sx_http_req *r, void *arg);
@@ -89,7 +89,8 @@ struct sx_plugins_runtime {
 };
 
 /* The callbacks for the HTTP floor and the size of its requests. */
-void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops, size_t *ret_request_size);
+void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops,
+                         size_t *ret_request_size);
 
 /* All that the configuration says about HTTP, those callbacks included, and about the
  * database.  Borrowed from the set and its configuration; SX_ERR_INVALID with a fault. */
@@ -99,7 +100,8 @@ void sx_plugins_db_settings(const struct sx_plugins *ps, uv_loop_t *loop,
                             struct sx_db_settings *ret_settings);
 
 /* Calls every start function, in the order of uses. */
-int sx_plugins_start(struct sx_plugins *ps, const struct sx_plugins_runtime *rt, struct sx_report *rep);
+int sx_plugins_start(struct sx_plugins *ps, const struct sx_plugins_runtime *rt,
+                     struct sx_report *rep);
 void sx_plugins_drain(struct sx_plugins *ps);
 /* Operations without a request (tasks, batches, posts) that are still under way. */
 uint32_t sx_plugins_pending(const struct sx_plugins *ps);

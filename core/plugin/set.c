@@ -13,7 +13,8 @@
 
 /* --- Loading ------------------------------------------------------------------------------ */
 
-static const struct sx_plugin_copy *find_copy(const struct sx_plugins_settings *set, const char *name)
+static const struct sx_plugin_copy *find_copy(const struct sx_plugins_settings *set,
+                                              const char *name)
 {
     for (size_t i = 0; i < set->n_copies; i++)
         if (strcmp(set->copies[i].name, name) == 0)
@@ -22,7 +23,8 @@ static const struct sx_plugin_copy *find_copy(const struct sx_plugins_settings *
 }
 
 /* The bytes that are about to be mapped are those that were pinned, or copied. */
-static void check_sha256(struct sx_plugin *p, const char *expected, const char *where, struct sx_report *rep)
+static void check_sha256(struct sx_plugin *p, const char *expected, const char *where,
+                         struct sx_report *rep)
 {
     char hex[SX_SHA256_HEX + 1];
     char *data;
@@ -37,8 +39,8 @@ static void check_sha256(struct sx_plugin *p, const char *expected, const char *
     sx_sha256_hex(data, len, hex);
     free(data);
     if (strcmp(hex, expected) != 0)
-        sx_report_add(rep, "%s: plugin \"%s\": sha256 is %s, expected %s (%s)", p->path, p->cfg->name, hex, expected,
-                      where);
+        sx_report_add(rep, "%s: plugin \"%s\": sha256 is %s, expected %s (%s)", p->path,
+                      p->cfg->name, hex, expected, where);
 }
 
 /* Without a byte of the file being run. */
@@ -56,7 +58,8 @@ static int examine(struct sx_plugin *p, struct sx_report *rep)
     (void)snprintf(path, sizeof path, "plugins.%s", p->cfg->name);
     if (strcmp(p->note.name, p->cfg->name) != 0)
         sx_report_add(rep, "%s: %s: the file %s is plugin \"%s\", expected \"%s\"",
-                      sx_config_origin(p->set->set.config, path), path, p->path, p->note.name, p->cfg->name);
+                      sx_config_origin(p->set->set.config, path), path, p->path, p->note.name,
+                      p->cfg->name);
     check_sha256(p, p->cfg->sha256, "from the configuration", rep);
     if (copy != NULL)
         check_sha256(p, copy->sha256, "of the copy that was checked", rep);
@@ -69,12 +72,14 @@ static int map_file(struct sx_plugin *p, struct sx_report *rep)
 
     p->handle = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
     if (p->handle == NULL) {
-        sx_report_add(rep, "%s: plugin \"%s\" cannot be loaded: %s", p->path, p->note.name, dlerror());
+        sx_report_add(rep, "%s: plugin \"%s\" cannot be loaded: %s", p->path, p->note.name,
+                      dlerror());
         return SX_EINVAL;
     }
     m = dlsym(p->handle, "sx_plugin_manifest");
     if (m == NULL) {
-        sx_report_add(rep, "%s: plugin \"%s\" does not export sx_plugin_manifest", p->path, p->note.name);
+        sx_report_add(rep, "%s: plugin \"%s\" does not export sx_plugin_manifest", p->path,
+                      p->note.name);
         return SX_EINVAL;
     }
     return sx_manifest_take(p, m, rep);
@@ -90,7 +95,9 @@ static int prepare_owner(struct sx_plugin *p)
     p->search_path = strdup(list);
     if (p->search_path == NULL)
         return SX_ENOMEM;
-    p->owner = (struct sx_db_owner){ .name = p->note.name, .search_path = p->search_path, .index = p->index };
+    p->owner = (struct sx_db_owner){ .name = p->note.name,
+                                     .search_path = p->search_path,
+                                     .index = p->index };
     return 0;
 }
 
@@ -167,12 +174,13 @@ static void check_uses(struct sx_plugins *ps, struct sx_report *rep)
 
         for (const char *const *u = p->manifest.uses; u != NULL && *u != NULL; u++)
             if (find_plugin(ps, *u) == NULL)
-                sx_report_add(rep, "%s: plugin \"%s\" uses plugin \"%s\", which is not enabled", p->path, p->note.name,
-                              *u);
+                sx_report_add(rep, "%s: plugin \"%s\" uses plugin \"%s\", which is not enabled",
+                              p->path, p->note.name, *u);
     }
 }
 
-int sx_plugins_load(const struct sx_plugins_settings *set, struct sx_report *rep, struct sx_plugins **ret_plugins)
+int sx_plugins_load(const struct sx_plugins_settings *set, struct sx_report *rep,
+                    struct sx_plugins **ret_plugins)
 {
     size_t before = rep->n_faults;
     struct sx_plugins *ps;
@@ -233,7 +241,8 @@ void sx_plugins_destroy(struct sx_plugins *ps)
 
 /* --- Serving ---------------------------------------------------------------------------------- */
 
-void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops, size_t *ret_request_size)
+void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops,
+                         size_t *ret_request_size)
 {
     *ret_ops = (struct sx_http_ops){ .head = sx_dispatch_head,
                                      .handle = sx_dispatch_handle,
@@ -253,20 +262,23 @@ static int name_on_board(struct sx_plugin *p)
         return 0;
     p->board = sx_board_add_plugin(board, p->note.name, p->note.version, p->note.build);
     for (uint32_t i = 0; i < p->n_routes; i++)
-        p->entries[i].board = sx_board_add_route(board, p->board, p->entries[i].method, p->entries[i].path);
+        p->entries[i].board = sx_board_add_route(board, p->board, p->entries[i].method,
+                                                 p->entries[i].path);
     p->metric_boards = calloc((size_t)p->n_metrics + 1, sizeof *p->metric_boards);
     if (p->metric_boards == NULL)
         return SX_ENOMEM;
     for (uint32_t i = 0; i < p->n_metrics; i++) {
         const sx_metric *m = &p->metrics[i];
 
-        p->metric_boards[i] = sx_board_add_metric(board, p->board, m->name, (uint32_t)m->kind, m->bounds, m->nbounds,
+        p->metric_boards[i] = sx_board_add_metric(board, p->board, m->name, (uint32_t)m->kind,
+                                                  m->bounds, m->nbounds,
                                                   m->doc == NULL ? "" : m->doc);
     }
     return 0;
 }
 
-static int call_plugin(struct sx_plugin *p, int (*fn)(sx_plugin *p), const char *what, struct sx_report *rep)
+static int call_plugin(struct sx_plugin *p, int (*fn)(sx_plugin *p), const char *what,
+                       struct sx_report *rep)
 {
     int result;
 
@@ -276,8 +288,8 @@ static int call_plugin(struct sx_plugin *p, int (*fn)(sx_plugin *p), const char 
     result = fn(p);
     sx_call_leave(p->set);
     if (result < 0)
-        sx_report_add(rep, "%s: plugin \"%s\" %s: its %s function returned %d", p->path, p->note.name, p->note.version,
-                      what, result);
+        sx_report_add(rep, "%s: plugin \"%s\" %s: its %s function returned %d", p->path,
+                      p->note.name, p->note.version, what, result);
     return result < 0 ? result : 0;
 }
 
@@ -319,7 +331,8 @@ static struct sx_plugin *next_to_start(struct sx_plugins *ps)
     return first;
 }
 
-int sx_plugins_start(struct sx_plugins *ps, const struct sx_plugins_runtime *rt, struct sx_report *rep)
+int sx_plugins_start(struct sx_plugins *ps, const struct sx_plugins_runtime *rt,
+                     struct sx_report *rep)
 {
     struct sx_plugin *p;
 
@@ -350,7 +363,7 @@ static void call_each(struct sx_plugins *ps, bool stops)
 {
     for (size_t i = ps->n_plugins; i-- > 0;) {
         struct sx_plugin *p = &ps->plugins[i];
-        void (*fn)(sx_plugin *p) = stops ? p->manifest.stop : p->manifest.drain;
+        void (*fn)(sx_plugin * p) = stops ? p->manifest.stop : p->manifest.drain;
 
         if (stops)
             sx_timers_stop(p);

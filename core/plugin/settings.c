@@ -57,7 +57,8 @@ static int take_proxies(struct sx_plugins *ps, struct sx_report *rep)
         return 0;
     err = sx_proxies_create(list->v, list->n, &bad, &ps->proxies);
     if (err == SX_ERR_INVALID)
-        sx_report_add(rep, "%s: server.trusted_proxies: \"%.100s\" is no address, network or \"unix\"",
+        sx_report_add(rep,
+                      "%s: server.trusted_proxies: \"%.100s\" is no address, network or \"unix\"",
                       sx_config_origin(ps->set.config, "server.trusted_proxies"), list->v[bad]);
     return err;
 }

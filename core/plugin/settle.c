@@ -40,8 +40,9 @@ void sx_note_failure(struct sx_req *r, const struct sx_db_failure *f)
     r->db_status = (uint32_t)sx_db_failure_status(f, &code);
     (void)strncpy(r->db_code, f->sqlstate, sizeof r->db_code - 1);
     if (r->db_status >= 500)
-        sx_report_fault(r->plugin, r, "database: %s%s%s%s", f->message == NULL ? "no answer" : f->message,
-                        f->sqlstate[0] == '\0' ? "" : " (", f->sqlstate, f->sqlstate[0] == '\0' ? "" : ")");
+        sx_report_fault(
+            r->plugin, r, "database: %s%s%s%s", f->message == NULL ? "no answer" : f->message,
+            f->sqlstate[0] == '\0' ? "" : " (", f->sqlstate, f->sqlstate[0] == '\0' ? "" : ")");
 }
 
 static int answer_db(struct sx_req *r)
@@ -56,24 +57,23 @@ static int answer_db(struct sx_req *r)
         status = (int)r->db_status;
     if (status == 503)
         (void)sx_http_set_header(&r->http, sx_slice_of("Retry-After"), sx_slice_of("1"), false);
-    return sx_http_problem(&r->http, status, code, status == 409   ? "the database already has such a row"
-                                                   : status == 400 ? "the database cannot take such a value"
-                                                   : status == 504 ? "the database took too long"
-                                                   : status == 503 ? "the database is not available now"
-                                                                   : "the database refused the statement");
+    return sx_http_problem(&r->http, status, code,
+                           status == 409   ? "the database already has such a row"
+                           : status == 400 ? "the database cannot take such a value"
+                           : status == 504 ? "the database took too long"
+                           : status == 503 ? "the database is not available now"
+                                           : "the database refused the statement");
 }
 
 int sx_fail_with(struct sx_req *r, int result)
 {
     sx_http_unreply(&r->http);
     switch (result) {
-    case SX_EDB:
-        return answer_db(r);
+    case SX_EDB: return answer_db(r);
     case SX_EBUSY:
         (void)sx_http_set_header(&r->http, sx_slice_of("Retry-After"), sx_slice_of("1"), false);
         return sx_http_problem(&r->http, 503, "busy", "too much is under way, try again");
-    case SX_ETIMEOUT:
-        return sx_http_problem(&r->http, 504, "timeout", "the answer took too long");
+    case SX_ETIMEOUT: return sx_http_problem(&r->http, 504, "timeout", "the answer took too long");
     default:
         sx_report_fault(r->plugin, r, "the handler failed with %d", result);
         return sx_http_problem(&r->http, 500, "internal_error", "the server failed to answer");
@@ -90,7 +90,8 @@ static void answer_for(struct sx_req *r, const char *what)
 {
     sx_report_fault(r->plugin, r, "%s", what);
     sx_http_unreply(&r->http);
-    (void)sx_http_problem(&r->http, 500, "no_answer", "the plugin \"%s\" did not answer", r->plugin->note.name);
+    (void)sx_http_problem(&r->http, 500, "no_answer", "the plugin \"%s\" did not answer",
+                          r->plugin->note.name);
     finish(r);
 }
 

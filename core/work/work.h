@@ -17,9 +17,9 @@
 struct sx_work_pool;
 
 struct sx_work_item {
-    struct sx_list link;                                        /* the pool's      */
-    void (*run)(struct sx_work_item *item, uint32_t thread);    /* on thread 1 … n */
-    void (*done)(struct sx_work_item *item);                    /* on the loop     */
+    struct sx_list link;                                     /* the pool's      */
+    void (*run)(struct sx_work_item *item, uint32_t thread); /* on thread 1 … n */
+    void (*done)(struct sx_work_item *item);                 /* on the loop     */
 };
 
 struct sx_work_settings {

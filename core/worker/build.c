@@ -36,16 +36,16 @@ static int build_http(struct sx_worker *w, struct sx_report *rep)
 
 static int load_plugins(struct sx_worker *w, struct sx_report *rep)
 {
-    struct sx_plugins_settings set = { .config = w->config,
-                                       .root_dir = w->config->root_dir,
-                                       .log = w->log,
-                                       .n_copies = w->copies.n };
+    struct sx_plugins_settings set = {
+        .config = w->config, .root_dir = w->config->root_dir, .log = w->log, .n_copies = w->copies.n
+    };
 
     w->copy_list = calloc(w->copies.n + 1, sizeof *w->copy_list);
     if (w->copy_list == NULL)
         return SX_ERR_NOMEM;
     for (size_t i = 0; i < w->copies.n; i++)
-        w->copy_list[i] = (struct sx_plugin_copy){ w->copies.v[i].name, w->copies.v[i].path, w->copies.v[i].sha256 };
+        w->copy_list[i] = (struct sx_plugin_copy){ w->copies.v[i].name, w->copies.v[i].path,
+                                                   w->copies.v[i].sha256 };
     set.copies = w->copy_list;
     return sx_plugins_load(&set, rep, &w->plugins);
 }
@@ -56,7 +56,7 @@ void sx_worker_log_db(void *arg, int severity, const char *text)
 {
     struct sx_worker *w = arg;
 
-    sx_log_line(w->log, (enum sx_log_severity)severity, NULL, "database: %s", text);
+    sx_log_line(w->log, (enum sx_log_severity)severity, NULL, "%s", text);
 }
 
 static void on_db_ready(void *arg, bool is_ready, const char *why)
@@ -92,10 +92,12 @@ static int verify_migrations(struct sx_worker *w, struct sx_report *rep)
     if (url == NULL || *url == '\0')
         url = w->config->database.url;
     sx_report_init(&faults);
-    err = w->db->migrate(url, plugins, n, SX_DB_MIGRATE_VERIFY, w->config->database.roles, &faults, say_migration, w);
+    err = w->db->migrate(url, plugins, n, SX_DB_MIGRATE_VERIFY, w->config->database.roles, &faults,
+                         say_migration, w);
     for (size_t i = 0; i < faults.n_faults; i++) {
         if (err == SX_ERR_CLOSED)
-            sx_log_line(w->log, SX_LOG_WARNING, NULL, "migrations could not be verified: %s", faults.faults[i]);
+            sx_log_line(w->log, SX_LOG_WARNING, NULL, "migrations could not be verified: %s",
+                        faults.faults[i]);
         else
             sx_report_add(rep, "%s", faults.faults[i]);
     }
@@ -147,7 +149,8 @@ static int start_plugins(struct sx_worker *w, struct sx_report *rep)
 
 int sx_worker_build(struct sx_worker *w, struct sx_report *rep)
 {
-    struct sx_work_settings work = { &w->loop, w->config->server.pool_threads, w->config->server.pool_queue };
+    struct sx_work_settings work = { &w->loop, w->config->server.pool_threads,
+                                     w->config->server.pool_queue };
     int err = load_plugins(w, rep);
 
     if (err == 0)

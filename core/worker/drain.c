@@ -61,8 +61,9 @@ static void on_grace_over(uv_timer_t *t)
 {
     struct sx_worker *w = t->data;
 
-    sx_log_line(w->log, SX_LOG_WARNING, NULL, "the drain took longer than %u ms, closing %u connections",
-                w->grace_ms, sx_http_server_stats(w->http)->connections_open);
+    sx_log_line(w->log, SX_LOG_WARNING, NULL,
+                "the drain took longer than %u ms, closing %u connections", w->grace_ms,
+                sx_http_server_stats(w->http)->connections_open);
     sx_worker_stop(w);
 }
 
@@ -71,7 +72,7 @@ static void begin_drain(struct sx_worker *w)
     w->phase = WORKER_DRAINING;
     sx_board_set_state(w->slot, (uint32_t)uv_os_getpid(), w->spec.generation, SX_WORKER_DRAINING);
     sx_plugins_drain(w->plugins);
-    sx_http_server_drain(w->http, on_http_drained, w);
+    sx_http_server_drain(w->http, w->idle_ms, on_http_drained, w);
     (void)uv_timer_start(&w->timer, on_grace_over, w->grace_ms, 0);
     (void)uv_prepare_start(&w->idle, on_idle);
 }

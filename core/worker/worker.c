@@ -14,7 +14,7 @@
 #include "board/sealed.h"
 #include "worker/worker_private.h"
 
-#define MAX_CONFIG_BYTES (16u << 20)
+#define MAX_CONFIG_BYTES            (16u << 20)
 #define DRAIN_WITHOUT_SUPERVISOR_MS 10000u
 
 /* --- Beginning -------------------------------------------------------------------------------- */
@@ -25,7 +25,9 @@ static int read_inheritance(struct sx_worker *w, const char *spec_text, struct s
     size_t len;
 
     if (sx_control_parse_spec(spec_text, &w->spec) < 0 || sx_control_adopt_spec(&w->spec) < 0) {
-        sx_report_add(rep, "a worker is started by the supervisor only: \"%.200s\" is no specification", spec_text);
+        sx_report_add(rep,
+                      "a worker is started by the supervisor only: \"%.200s\" is no specification",
+                      spec_text);
         return SX_ERR_INVALID;
     }
     if (sx_sealed_read(w->spec.config_fd, MAX_CONFIG_BYTES, &text, &len) < 0) {
@@ -42,8 +44,9 @@ static int read_inheritance(struct sx_worker *w, const char *spec_text, struct s
 
 static int open_board(struct sx_worker *w, struct sx_report *rep)
 {
-    int err = w->spec.board_fd >= 0 ? sx_board_attach(w->spec.board_fd, &w->board)
-                                    : sx_board_create(1, w->config->server.pool_threads + 1, &w->board);
+    int err = w->spec.board_fd >= 0
+                  ? sx_board_attach(w->spec.board_fd, &w->board)
+                  : sx_board_create(1, w->config->server.pool_threads + 1, &w->board);
 
     if (err < 0) {
         sx_report_add(rep, "the board cannot be mapped");
@@ -88,7 +91,8 @@ static int open_log(struct sx_worker *w, struct sx_report *rep)
 /* Signals of a terminal reach the whole group; only the supervisor acts on them. */
 static void ignore_signals(void)
 {
-    static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
+    static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGUSR1,
+                                   SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
 
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         (void)signal(ignored[i], SIG_IGN);
@@ -115,17 +119,10 @@ static void obey(struct sx_worker *w, const struct sx_control_message *m)
         if (begin_serving(w) < 0)
             sx_worker_stop(w);
         break;
-    case SX_CONTROL_DRAIN:
-        sx_worker_drain(w, m->delay_ms, m->grace_ms);
-        break;
-    case SX_CONTROL_STOP:
-        sx_worker_stop(w);
-        break;
-    case SX_CONTROL_REOPEN:
-        (void)sx_control_reopen_output(m->text);
-        break;
-    default:
-        break;
+    case SX_CONTROL_DRAIN: sx_worker_drain(w, m->delay_ms, m->grace_ms); break;
+    case SX_CONTROL_STOP: sx_worker_stop(w); break;
+    case SX_CONTROL_REOPEN: (void)sx_control_reopen_output(m->text); break;
+    default: break;
     }
 }
 
@@ -137,7 +134,8 @@ static void on_control(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    while (w->phase != WORKER_CLOSING && (err = sx_control_receive(w->spec.control_fd, &m)) != SX_ERR_BUSY) {
+    while (w->phase != WORKER_CLOSING &&
+           (err = sx_control_receive(w->spec.control_fd, &m)) != SX_ERR_BUSY) {
         if (err == SX_ERR_CLOSED) {
             (void)uv_poll_stop(poll);
             sx_log_line(w->log, SX_LOG_WARNING, NULL, "the supervisor is gone, ending");
@@ -229,7 +227,8 @@ int sx_worker_main(const char *spec_text, bool is_check)
         sx_report_print(&rep, stderr);
         return 2;
     }
-    if (open_log(w, &rep) < 0 || open_board(w, &rep) < 0 || start_loop(w, &rep) < 0 || sx_worker_build(w, &rep) < 0)
+    if (open_log(w, &rep) < 0 || open_board(w, &rep) < 0 || start_loop(w, &rep) < 0 ||
+        sx_worker_build(w, &rep) < 0)
         return fail(w, &rep);
     sx_report_finish(&rep);
     code = run(w);

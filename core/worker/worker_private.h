@@ -17,7 +17,7 @@
 
 enum sx_worker_phase {
     WORKER_LOADING,
-    WORKER_READY,    /* waits for "serve"                       */
+    WORKER_READY, /* waits for "serve"                       */
     WORKER_SERVING,
     WORKER_LEAVING,  /* not ready any more, still accepting     */
     WORKER_DRAINING, /* accepts no more, finishes               */
@@ -37,7 +37,7 @@ struct sx_worker {
 
     uv_loop_t loop;
     uv_poll_t control;
-    uv_timer_t timer; /* of the drain */
+    uv_timer_t timer;  /* of the drain */
     uv_prepare_t idle; /* looks whether the drain is over */
     struct sx_http_server *http;
     struct sx_work_pool *work;
@@ -46,7 +46,7 @@ struct sx_worker {
     struct sx_db_pool *pool;
     bool is_http_drained, is_db_ready, has_db;
     char db_why[160];
-    uint32_t grace_ms;
+    uint32_t grace_ms, idle_ms; /* of the drain */
 };
 
 /* health.c: /_sx/live, /_sx/ready, /_sx/started, /_sx/metrics */
