@@ -177,6 +177,8 @@ void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
 
     if (conn->state == CONN_AWAY || conn->state == CONN_CLOSED)
         return;
+    if (was_up)
+        pool->lost_ns = uv_hrtime();
     first_line(text, sizeof text, why[0] != '\0' ? why : "the server is gone");
     conn->n_failures = was_up ? 0 : conn->n_failures + 1;
     drop_pg(conn);
@@ -366,7 +368,7 @@ static bool is_stuck(const struct sx_db_conn *conn, uint64_t now_ms)
     const struct sx_db_job *head;
 
     if (sx_list_is_empty(&conn->jobs))
-        return false;
+        return conn->n_steps > 0 && now_ms > conn->asked_ms + STUCK_GRACE_MS;
     head = SX_MEMBER_OF(conn->jobs.next, struct sx_db_job, link);
     return head->timeout_ms > 0 &&
            now_ms > conn->head_ms + (uint64_t)head->timeout_ms * head->n_stmts + STUCK_GRACE_MS;

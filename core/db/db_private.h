@@ -155,7 +155,7 @@ enum sx_db_step_kind {
     STEP_SYNC,
 };
 
-enum sx_db_group_kind { GROUP_JOBS, GROUP_SETUP, GROUP_SWITCH, GROUP_RESET, GROUP_LISTEN, GROUP_FORGET };
+enum sx_db_group_kind { GROUP_JOBS, GROUP_SETUP, GROUP_SWITCH, GROUP_RESET, GROUP_LISTEN, GROUP_HOUSE };
 
 struct sx_db_step {
     uint8_t kind;
@@ -217,6 +217,7 @@ struct sx_db_conn {
     struct sx_list jobs; /* sent, in order */
     uint32_t n_jobs, n_slow;
     uint64_t head_ms;    /* since when the first of them runs */
+    uint64_t asked_ms;   /* since when something is expected  */
     uint64_t last_ns;    /* of the Sync before                */
     PGresult *prefix_error, *sync_error; /* of the group that is being read */
     bool has_result;     /* of the step at the head           */
@@ -288,6 +289,7 @@ struct sx_db_pool {
     char why[160];
     uint64_t random;
     uint64_t logged_ms;
+    uint64_t lost_ns; /* when a connection died last */
     uint32_t n_unlogged;
     uint64_t n_statements, n_errors, n_reconnects;
     void (*on_closed)(void *arg);
@@ -345,6 +347,7 @@ struct sx_db_cached *sx_db_cache_surplus(struct sx_db_cache *cache);
 void sx_db_send_jobs(struct sx_db_conn *conn, struct sx_list *jobs);
 void sx_db_send_setup(struct sx_db_conn *conn);
 void sx_db_send_switch(struct sx_db_conn *conn, const struct sx_db_owner *owner);
+void sx_db_send_probe(struct sx_db_conn *conn); /* a Sync alone */
 void sx_db_send_listen(struct sx_db_conn *conn);
 void sx_db_send_forget(struct sx_db_conn *conn, struct sx_db_cached *cached);
 bool sx_db_owner_is_known(const struct sx_db_conn *conn, const struct sx_db_owner *owner);

@@ -14,7 +14,20 @@ static bool has_room(const struct sx_db_conn *conn, uint64_t now_ms)
     return sx_db_conn_is_shared(conn) && conn->state == CONN_READY && !conn->is_broken &&
            !conn->must_replace && !conn->is_reserved &&
            conn->n_jobs < MAX_IN_FLIGHT &&
-           (conn->n_jobs == 0 || now_ms < conn->head_ms + SLOW_HEAD_MS);
+           (conn->n_jobs == 0 || now_ms < conn->head_ms + SLOW_HEAD_MS) &&
+           conn->last_ns >= conn->pool->lost_ns;
+}
+
+/* When one connection has died, the others may have too, unnoticed: each has to answer
+ * something before it gets more, or a write would be lost that could have waited. */
+static void probe_doubtful(struct sx_db_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->n_conns; i++) {
+        struct sx_db_conn *conn = &pool->conns[i];
+
+        if (conn->state == CONN_READY && conn->n_steps == 0 && conn->last_ns < pool->lost_ns)
+            sx_db_send_probe(conn);
+    }
 }
 
 static bool may_take(const struct sx_db_conn *conn, const struct sx_db_job *job, uint64_t now_ms)
@@ -156,6 +169,7 @@ void sx_db_dispatch(struct sx_db_pool *pool)
 
     if (sx_list_is_empty(&pool->queue))
         return;
+    probe_doubtful(pool);
     pool->round = pool->round == UINT32_MAX ? 1 : pool->round + 1;
     while (is_any_ready(pool) && (job = first_untried(pool)) != NULL)
         try_owner(pool, &job->link, job->owner);

@@ -151,7 +151,7 @@ static PGresult *await_result(struct sx_db_lease *l, struct wait *w)
         res = PQgetResult(l->conn->pg);
         if (res == NULL)
             return last;
-        if (PQresultStatus(last) != PGRES_FATAL_ERROR) {
+        if (last == NULL || PQresultStatus(last) != PGRES_FATAL_ERROR) {
             PQclear(last);
             last = res;
         } else {

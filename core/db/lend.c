@@ -185,14 +185,16 @@ static void return_to_loop(struct sx_db_lend *lend, struct sx_db_conn *conn, boo
     (void)uv_async_send(&lend->async);
 }
 
-/* Has it died while it lay here? */
+/* Has it died while it lay here?  What an idle server says without being asked is its farewell;
+ * only the connection that also listens may have heard something else. */
 static bool is_alive(struct sx_db_conn *conn)
 {
     struct pollfd fd = { .fd = PQsocket(conn->pg), .events = POLLIN };
 
-    if (poll(&fd, 1, 0) == 0)
-        return true;
-    return PQconsumeInput(conn->pg) == 1 && PQstatus(conn->pg) == CONNECTION_OK;
+    while (poll(&fd, 1, 0) > 0)
+        if (conn->kind != KIND_FLIPPING || PQconsumeInput(conn->pg) != 1)
+            return false;
+    return PQstatus(conn->pg) == CONNECTION_OK;
 }
 
 static struct sx_db_conn *take_idle(struct sx_db_lend *lend)

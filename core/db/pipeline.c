@@ -48,6 +48,8 @@ static void expect(struct sx_db_conn *conn, int is_sent, struct sx_db_step step)
         conn->is_broken = true;
         return;
     }
+    if (conn->n_steps == 0)
+        conn->asked_ms = uv_now(conn->pool->set.loop);
     conn->steps[(conn->first_step + conn->n_steps++) % conn->cap_steps] = step;
     conn->needs_flush = true;
 }
@@ -122,8 +124,13 @@ void sx_db_send_forget(struct sx_db_conn *conn, struct sx_db_cached *cached)
 
     (void)snprintf(sql, sizeof sql, "DEALLOCATE %s", cached->name);
     send_house(conn, sql, 0, NULL);
-    end_group(conn, (struct sx_db_step){ .group = GROUP_FORGET });
+    end_group(conn, (struct sx_db_step){ .group = GROUP_HOUSE });
     sx_db_cache_remove(&conn->cache, &conn->pool->texts, cached);
+}
+
+void sx_db_send_probe(struct sx_db_conn *conn)
+{
+    end_group(conn, (struct sx_db_step){ .group = GROUP_HOUSE });
 }
 
 void sx_db_send_listen(struct sx_db_conn *conn)

@@ -165,7 +165,7 @@ static bool is_at_rest(const struct sx_db_pool *pool)
     for (uint32_t i = 0; i < pool->n_conns; i++) {
         const struct sx_db_conn *conn = &pool->conns[i];
 
-        if (conn->state == CONN_READY ? conn->n_jobs > 0
+        if (conn->state == CONN_READY ? conn->n_steps > 0
                                       : conn->state < CONN_LENT && sx_db_conn_is_needed(conn))
             return false;
     }
