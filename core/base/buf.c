@@ -28,7 +28,7 @@ void sx_buf_reset(struct sx_buf *b, size_t keep_bytes)
     b->failed = false;
 }
 
-static char *fail(struct sx_buf *b)
+static char *set_failed(struct sx_buf *b)
 {
     b->failed = true;
     return NULL;
@@ -53,7 +53,7 @@ char *sx_buf_grow(struct sx_buf *b, size_t n)
     char *data;
 
     if (b->failed || n > b->max_bytes - b->len)
-        return fail(b);
+        return set_failed(b);
     if (b->data != NULL && b->cap - b->len >= n)
         return b->data + b->len;
     if (n == 0)
@@ -62,7 +62,7 @@ char *sx_buf_grow(struct sx_buf *b, size_t n)
     size = next_size(b, b->len + n);
     data = realloc(b->data, size);
     if (data == NULL)
-        return fail(b);
+        return set_failed(b);
     b->data = data;
     b->cap = size - 1;
     return data + b->len;
@@ -86,7 +86,7 @@ void sx_buf_printf(struct sx_buf *b, const char *fmt, ...)
     len = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
     /* vsnprintf's NUL goes where the one of sx_buf_text would */
-    to = len < 0 ? fail(b) : sx_buf_reserve(b, (size_t)len);
+    to = len < 0 ? set_failed(b) : sx_buf_reserve(b, (size_t)len);
     if (to != NULL) {
         (void)vsnprintf(to, (size_t)len + 1, fmt, again);
         b->len += (size_t)len;
