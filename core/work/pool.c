@@ -135,7 +135,6 @@ int sx_work_create(const struct sx_work_settings *set, struct sx_work_pool **ret
         return SX_ERR_NOMEM;
     }
     pool->async.data = pool;
-    uv_unref((uv_handle_t *)&pool->async);
     (void)pthread_mutex_init(&pool->queue_lock, NULL);
     (void)pthread_mutex_init(&pool->done_lock, NULL);
     (void)pthread_cond_init(&pool->has_work, NULL);
