@@ -25,7 +25,7 @@ static const struct word {
     [SX_CONTROL_SERVE] = { "serve", 5 },     [SX_CONTROL_DRAIN] = { "drain", 5 },
     [SX_CONTROL_STOP] = { "stop", 4 },       [SX_CONTROL_REOPEN] = { "reopen", 6 },
 };
-#define N_WORDS (sizeof words / sizeof words[0])
+#define N_WORDS    (sizeof words / sizeof words[0])
 #define MAX_PACKET (8 + SX_CONTROL_MAX_TEXT)
 
 int sx_control_open(int ret_fds[2])

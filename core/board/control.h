@@ -22,9 +22,9 @@
 
 #include "base/buf.h"
 
-#define SX_CONTROL_MAX_TEXT 16000 /* of a reason; the rest is cut off */
+#define SX_CONTROL_MAX_TEXT   16000 /* of a reason; the rest is cut off */
 #define SX_CONTROL_MAX_LISTEN 64
-#define SX_CONTROL_MAX_SPEC 1024
+#define SX_CONTROL_MAX_SPEC   1024
 
 /* The descriptors that a worker inherits, and who it is. */
 struct sx_control_spec {

@@ -17,8 +17,18 @@
 
 #define MAX_PLUGIN_LIST (1024 * 1024)
 
-enum key { KEY_CONFIG, KEY_PLUGINS, KEY_BOARD, KEY_CONTROL, KEY_INDEX, KEY_SLOT, KEY_GENERATION,
-           KEY_COUNT, KEY_LISTEN, N_KEYS };
+enum key {
+    KEY_CONFIG,
+    KEY_PLUGINS,
+    KEY_BOARD,
+    KEY_CONTROL,
+    KEY_INDEX,
+    KEY_SLOT,
+    KEY_GENERATION,
+    KEY_COUNT,
+    KEY_LISTEN,
+    N_KEYS
+};
 
 static const char *const keys[N_KEYS] = {
     "config", "plugins", "board", "control", "index", "slot", "generation", "count", "listen",
@@ -86,24 +96,15 @@ static int parse_listen(const char *data, size_t len, struct sx_control_spec *sp
 static int parse_value(int key, const char *data, size_t len, struct sx_control_spec *spec)
 {
     switch (key) {
-    case KEY_CONFIG:
-        return parse_fd(data, len, &spec->config_fd);
-    case KEY_PLUGINS:
-        return parse_fd(data, len, &spec->plugins_fd);
-    case KEY_BOARD:
-        return parse_fd(data, len, &spec->board_fd);
-    case KEY_CONTROL:
-        return parse_fd(data, len, &spec->control_fd);
-    case KEY_INDEX:
-        return parse_count(data, len, &spec->index);
-    case KEY_SLOT:
-        return parse_count(data, len, &spec->slot);
-    case KEY_GENERATION:
-        return parse_count(data, len, &spec->generation);
-    case KEY_COUNT:
-        return parse_count(data, len, &spec->count);
-    default:
-        return parse_listen(data, len, spec);
+    case KEY_CONFIG: return parse_fd(data, len, &spec->config_fd);
+    case KEY_PLUGINS: return parse_fd(data, len, &spec->plugins_fd);
+    case KEY_BOARD: return parse_fd(data, len, &spec->board_fd);
+    case KEY_CONTROL: return parse_fd(data, len, &spec->control_fd);
+    case KEY_INDEX: return parse_count(data, len, &spec->index);
+    case KEY_SLOT: return parse_count(data, len, &spec->slot);
+    case KEY_GENERATION: return parse_count(data, len, &spec->generation);
+    case KEY_COUNT: return parse_count(data, len, &spec->count);
+    default: return parse_listen(data, len, spec);
     }
 }
 

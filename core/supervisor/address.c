@@ -103,11 +103,8 @@ static int name_socket(struct sx_address *a)
         (void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
         (void)snprintf(a->name, sizeof a->name, "[%s]:%u", host, ntohs(in6->sin6_port));
         return 0;
-    case AF_UNIX:
-        (void)snprintf(a->name, sizeof a->name, "unix:%s", un->sun_path);
-        return 0;
-    default:
-        return SX_ERR_INVALID;
+    case AF_UNIX: (void)snprintf(a->name, sizeof a->name, "unix:%s", un->sun_path); return 0;
+    default: return SX_ERR_INVALID;
     }
 }
 
@@ -133,8 +130,7 @@ bool sx_address_equals(const struct sx_address *a, const struct sx_address *b)
     if (a->addr.ss_family != b->addr.ss_family)
         return false;
     switch (a->addr.ss_family) {
-    case AF_INET:
-        return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+    case AF_INET: return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
     case AF_INET6:
         return a6->sin6_port == b6->sin6_port &&
                memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;

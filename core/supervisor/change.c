@@ -198,8 +198,7 @@ void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child)
 
 /* A plugin that crashes or hangs while it starts is as much the configuration's fault as one
  * that says no. */
-static int find_exit_code(const struct sx_supervisor *sup, const struct sx_child *child,
-                          int status)
+static int find_exit_code(const struct sx_supervisor *sup, const struct sx_child *child, int status)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == SX_EXIT_CONFIG)
         return SX_EXIT_CONFIG;

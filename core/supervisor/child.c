@@ -15,22 +15,17 @@
 #include "supervisor/supervisor_private.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define MAX_KEEP (4 + SX_CONTROL_MAX_LISTEN + SX_BOARD_MAX_PLUGINS)
+#define MAX_KEEP  (4 + SX_CONTROL_MAX_LISTEN + SX_BOARD_MAX_PLUGINS)
 
 /* Which states may follow; a death may follow any. */
 static bool may_follow(enum sx_child_state old, enum sx_child_state state)
 {
     switch (state) {
-    case SX_CHILD_STARTING:
-        return false;
-    case SX_CHILD_READY:
-        return old == SX_CHILD_STARTING;
-    case SX_CHILD_SERVING:
-        return old == SX_CHILD_READY;
-    case SX_CHILD_DRAINING:
-        return old == SX_CHILD_SERVING;
-    default:
-        return old < state;
+    case SX_CHILD_STARTING: return false;
+    case SX_CHILD_READY: return old == SX_CHILD_STARTING;
+    case SX_CHILD_SERVING: return old == SX_CHILD_READY;
+    case SX_CHILD_DRAINING: return old == SX_CHILD_SERVING;
+    default: return old < state;
     }
 }
 
@@ -66,8 +61,8 @@ static void give_slot(struct sx_supervisor *sup, uint32_t slot)
     sup->is_slot_used[slot] = false;
 }
 
-static void fill_spec(const struct sx_supervisor *sup, const struct sx_child *child,
-                      int control_fd, struct sx_control_spec *spec)
+static void fill_spec(const struct sx_supervisor *sup, const struct sx_child *child, int control_fd,
+                      struct sx_control_spec *spec)
 {
     const struct sx_generation *gen = child->gen;
 
@@ -112,8 +107,11 @@ static pid_t spawn(const struct sx_supervisor *sup, const struct sx_child *child
     char *argv[] = { program, child->kind == SX_CHILD_WORKER ? work : check, text, NULL };
     int keep[MAX_KEEP];
     struct sx_control_spec spec;
-    struct sx_spawn how = { .exe_fd = sup->exe_fd, .argv = argv, .envp = sup->envp,
-                            .control_fd = control_fd, .keep = keep };
+    struct sx_spawn how = { .exe_fd = sup->exe_fd,
+                            .argv = argv,
+                            .envp = sup->envp,
+                            .control_fd = control_fd,
+                            .keep = keep };
 
     fill_spec(sup, child, control_fd, &spec);
     if (sx_control_format_spec(&spec, text, sizeof text) != 0) {
@@ -166,8 +164,12 @@ int sx_child_start(struct sx_supervisor *sup, struct sx_generation *gen, enum sx
 
     if (child == NULL)
         return SX_ERR_NOMEM;
-    *child = (struct sx_child){ .kind = kind, .state = SX_CHILD_STARTING, .control_fd = -1,
-                                .gen = gen, .index = index, .slot = SX_BOARD_NONE };
+    *child = (struct sx_child){ .kind = kind,
+                                .state = SX_CHILD_STARTING,
+                                .control_fd = -1,
+                                .gen = gen,
+                                .index = index,
+                                .slot = SX_BOARD_NONE };
     sx_list_push(&sup->children, &child->link);
     gen->n_children++;
 
@@ -264,9 +266,9 @@ void sx_child_kill(struct sx_child *child, const char *why)
 void sx_child_on_deadline(struct sx_child *child)
 {
     static const char *const missed[] = {
-        [SX_CHILD_STARTING] = "was not ready",     [SX_CHILD_READY] = "did not end",
-        [SX_CHILD_SERVING] = "did not end",        [SX_CHILD_DRAINING] = "did not finish",
-        [SX_CHILD_STOPPING] = "did not stop",      [SX_CHILD_KILLED] = "did not end",
+        [SX_CHILD_STARTING] = "was not ready", [SX_CHILD_READY] = "did not end",
+        [SX_CHILD_SERVING] = "did not end",    [SX_CHILD_DRAINING] = "did not finish",
+        [SX_CHILD_STOPPING] = "did not stop",  [SX_CHILD_KILLED] = "did not end",
     };
     char why[96];
 

@@ -19,9 +19,9 @@
 #include "board/sealed.h"
 
 #define MAX_PLUGIN_BYTES (256u * 1024 * 1024)
-#define MAX_LIST_BYTES (1024u * 1024)
-#define MAX_PATH_BYTES 4096
-#define KEEP_S (7 * 24 * 3600)
+#define MAX_LIST_BYTES   (1024u * 1024)
+#define MAX_PATH_BYTES   4096
+#define KEEP_S           (7 * 24 * 3600)
 
 /* mkdir -p; what exists is not changed. */
 static int make_folders(const char *path)
@@ -139,8 +139,7 @@ static int store_in_memory(const char *name, const char *data, size_t len, struc
 static int check_pin(const struct sx_config_plugin *plugin, const char *sha256,
                      struct sx_report *rep)
 {
-    if (plugin->sha256 == NULL || plugin->sha256[0] == '\0' ||
-        strcmp(plugin->sha256, sha256) == 0)
+    if (plugin->sha256 == NULL || plugin->sha256[0] == '\0' || strcmp(plugin->sha256, sha256) == 0)
         return 0;
     sx_report_add(rep, "plugins.%s: %s: expected sha256 \"%s\", found \"%s\"", plugin->name,
                   plugin->path, plugin->sha256, sha256);

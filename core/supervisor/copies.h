@@ -19,8 +19,8 @@
 struct sx_copy {
     char *path; /* owned: the file, or "/proc/self/fd/N" */
     char sha256[SX_SHA256_HEX + 1];
-    int fd;         /* owned; keeps the file locked against removal, or is the memfd itself */
-    bool is_memfd;  /* a worker must inherit fd */
+    int fd;        /* owned; keeps the file locked against removal, or is the memfd itself */
+    bool is_memfd; /* a worker must inherit fd */
 };
 
 /* Of one generation. */

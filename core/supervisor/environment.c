@@ -12,10 +12,11 @@
 #include "supervisor/cpus.h"
 #include "supervisor/supervisor_private.h"
 
-#define SELF "/proc/self/exe"
+#define SELF      "/proc/self/exe"
 #define MIN_SEATS 4u
 #define MAX_SEATS 1024u
-#define SLOTS_PER_SEAT 2u /* seats are twice what is asked for: current, draining, starting, spare */
+#define SLOTS_PER_SEAT \
+    2u /* seats are twice what is asked for: current, draining, starting, spare */
 #define MIN_POOL_THREADS 32u
 
 static bool is_handover(const char *variable)

@@ -15,10 +15,10 @@
 #include "supervisor/cpus.h"
 #include "supervisor/supervisor_private.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-#define GOOD_LIFE_NS (UINT64_C(10000) * NS_PER_MS)
+#define NS_PER_MS        UINT64_C(1000000)
+#define GOOD_LIFE_NS     (UINT64_C(10000) * NS_PER_MS)
 #define FIRST_BACKOFF_MS 100u
-#define MAX_BACKOFF_MS 5000u
+#define MAX_BACKOFF_MS   5000u
 
 static uint32_t count_workers(const struct sx_supervisor *sup, const struct sx_config *cfg)
 {
@@ -34,14 +34,16 @@ static int check_board(const struct sx_supervisor *sup, const struct sx_config *
     int rc = 0;
 
     if (cfg->server.workers > sup->max_seats) {
-        sx_report_add(rep, "server.workers: expected at most %u, found %u\n"
-                           "The board was made for fewer when the server started: restart it.",
+        sx_report_add(rep,
+                      "server.workers: expected at most %u, found %u\n"
+                      "The board was made for fewer when the server started: restart it.",
                       sup->max_seats, cfg->server.workers);
         rc = SX_ERR_INVALID;
     }
     if (cfg->server.pool_threads + 1 > sup->n_threads) {
-        sx_report_add(rep, "server.pool_threads: expected at most %u, found %u\n"
-                           "The board was made for fewer when the server started: restart it.",
+        sx_report_add(rep,
+                      "server.pool_threads: expected at most %u, found %u\n"
+                      "The board was made for fewer when the server started: restart it.",
                       sup->n_threads - 1, cfg->server.pool_threads);
         rc = SX_ERR_INVALID;
     }
@@ -80,8 +82,8 @@ static int prepare(struct sx_supervisor *sup, struct sx_generation *gen, struct 
     return seal_config(gen, rep);
 }
 
-int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config,
-                         struct sx_report *rep, struct sx_generation **ret_gen)
+int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, struct sx_report *rep,
+                         struct sx_generation **ret_gen)
 {
     struct sx_generation *gen = calloc(1, sizeof *gen);
     int rc = SX_ERR_NOMEM;
@@ -184,8 +186,7 @@ uint32_t sx_seat_vacate(struct sx_seat *seat, const struct sx_child *child)
     return delay_ms;
 }
 
-void sx_generation_fill_seats(struct sx_supervisor *sup, struct sx_generation *gen,
-                              uint64_t now_ns)
+void sx_generation_fill_seats(struct sx_supervisor *sup, struct sx_generation *gen, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < gen->n_seats; i++) {
         struct sx_seat *seat = &gen->seats[i];

@@ -153,9 +153,10 @@ static void report_errno(struct sx_report *rep, const char *name)
                       "Stop it, or choose another with PORT or server.port.",
                       name);
     else if (errno == EACCES)
-        sx_report_add(rep, "%s: cannot listen: permission denied\n"
-                           "Ports below 1024 need a privilege; a unix socket needs a folder that "
-                           "this user may write.",
+        sx_report_add(rep,
+                      "%s: cannot listen: permission denied\n"
+                      "Ports below 1024 need a privilege; a unix socket needs a folder that "
+                      "this user may write.",
                       name);
     else
         sx_report_add(rep, "%s: cannot listen: %s", name, strerror(errno));
@@ -218,8 +219,9 @@ static int acquire_one(struct sx_listeners *ls, const char *text, const char *ke
     int rc;
 
     if (sx_address_parse(text, &address) != 0) {
-        sx_report_add(rep, "%s: expected \"ADDRESS:PORT\" or \"unix:/path\", found \"%s\"\n"
-                           "An IPv6 address stands in brackets; names are not looked up.",
+        sx_report_add(rep,
+                      "%s: expected \"ADDRESS:PORT\" or \"unix:/path\", found \"%s\"\n"
+                      "An IPv6 address stands in brackets; names are not looked up.",
                       key, text);
         return SX_ERR_INVALID;
     }

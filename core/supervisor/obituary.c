@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "supervisor/supervisor_private.h"
 
-#define MAX_TEXT (64u * 1024)
+#define MAX_TEXT  (64u * 1024)
 #define NS_PER_MS UINT64_C(1000000)
 
 struct last_words {
@@ -107,13 +107,18 @@ static void add_end(struct sx_buf *b, const struct sx_child *child, int status)
                   name != NULL ? name : "?", WCOREDUMP(status) ? ", core dumped" : "");
 }
 
+static void add_name(struct sx_buf *b, const struct sx_child *child)
+{
+    sx_buf_printf(b, "%s %u of generation %u (pid %d)", sx_child_noun(child), child->index,
+                  child->gen->number, (int)child->pid);
+}
+
 char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *child, int status)
 {
     struct sx_buf b;
 
     sx_buf_init(&b, MAX_TEXT);
-    sx_buf_printf(&b, "%s %u of generation %u (pid %d)", sx_child_noun(child), child->index,
-                  child->gen->number, (int)child->pid);
+    add_name(&b, child);
     add_end(&b, child, status);
     if (child->slot != SX_BOARD_NONE)
         add_threads(sup, child, &b);
@@ -149,11 +154,11 @@ static const char *text_or_null(const char *text)
     return text[0] != '\0' ? text : NULL;
 }
 
-void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *child, int status)
+static void log_with_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
+                             enum sx_log_severity severity, const char *text)
 {
     struct last_words w = { .has_route = false };
     bool has_suspect = find_suspect(sup, child, &w);
-    char *text = sx_obituary_text(sup, child, status);
     const struct sx_log_field fields[] = {
         { "pid", SX_LOG_INT, { .i = child->pid } },
         { "plugin", SX_LOG_STR, { .s = has_suspect ? w.name.plugin : NULL } },
@@ -164,6 +169,28 @@ void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *chi
         { NULL, SX_LOG_END, { .i = 0 } },
     };
 
-    sx_log_line(sup->log, SX_LOG_ERROR, fields, "%s", text != NULL ? text : "a worker has died");
+    sx_log_line(sup->log, severity, fields, "%s", text);
+}
+
+void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *child, int status)
+{
+    char *text = sx_obituary_text(sup, child, status);
+
+    log_with_suspect(sup, child, SX_LOG_ERROR, text != NULL ? text : "a worker has died");
     free(text);
+}
+
+void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_child *child)
+{
+    struct sx_buf b;
+    struct last_words words;
+
+    sx_buf_init(&b, MAX_TEXT);
+    add_name(&b, child);
+    sx_buf_add_text(&b, " serves nobody meanwhile");
+    if (read_thread(sup, child->slot, 0, &words))
+        add_words(&b, 0, &words);
+    if (sx_buf_text(&b) != NULL)
+        log_with_suspect(sup, child, SX_LOG_WARNING, b.data);
+    sx_buf_finish(&b);
 }

@@ -22,8 +22,7 @@ static bool is_expected(const struct sx_child *child, int status)
     if (!sx_child_is_dismissed(child) || child->reason != NULL)
         return false;
     return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
-           (child->state == SX_CHILD_KILLED && WIFSIGNALED(status) &&
-            WTERMSIG(status) == SIGKILL);
+           (child->state == SX_CHILD_KILLED && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 /* A successor that has died leaves us the only owner of the sockets again. */
@@ -53,8 +52,10 @@ static void leave_seat(const struct sx_supervisor *sup, const struct sx_child *c
         return;
     delay_ms = sx_seat_vacate(seat, child);
     if (child->gen == sup->current && delay_ms > 0)
-        sx_log_line(sup->log, SX_LOG_WARNING, NULL, "worker %u dies again and again: next try in "
-                    "%u ms", child->index, delay_ms);
+        sx_log_line(sup->log, SX_LOG_WARNING, NULL,
+                    "worker %u dies again and again: next try in "
+                    "%u ms",
+                    child->index, delay_ms);
 }
 
 static void bury(struct sx_supervisor *sup, struct sx_child *child, int status)

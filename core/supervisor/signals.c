@@ -44,15 +44,8 @@ int sx_signals_open(int *ret_fd)
 
 void sx_signals_close(int fd)
 {
-    sigset_t set;
-
-    if (fd < 0)
-        return;
-    while (sx_signals_next(fd) != 0)
-        continue;
-    fill_set(&set);
-    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    (void)close(fd);
+    if (fd >= 0)
+        (void)close(fd);
 }
 
 int sx_signals_next(int fd)

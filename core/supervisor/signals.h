@@ -7,7 +7,7 @@
 /* Blocks what the supervisor listens to and returns a descriptor that tells of it; close-on-exec,
  * not blocking.  To be called before anything is started.  SX_ERR_IO with errno. */
 int sx_signals_open(int *ret_fd);
-/* Takes NULL-like -1; signals that came meanwhile are dropped, then all are unblocked. */
+/* Takes -1.  The signals stay blocked: one more of them must not end a process that is ending. */
 void sx_signals_close(int fd);
 
 /* The next signal, or 0. */

@@ -19,9 +19,9 @@
 #include "supervisor/signals.h"
 #include "supervisor/supervisor_private.h"
 
-#define FIRST_HANDED_FD 3
+#define FIRST_HANDED_FD   3
 #define EXIT_NOT_EXECUTED 127
-#define MAX_NAMES 2048
+#define MAX_NAMES         2048
 
 struct handover {
     int fds[SX_CONTROL_MAX_LISTEN];
@@ -136,8 +136,10 @@ void sx_successor_start(struct sx_supervisor *sup)
     }
     child = calloc(1, sizeof *child);
     if (child != NULL) {
-        *child = (struct sx_child){ .kind = SX_CHILD_SUCCESSOR, .state = SX_CHILD_SERVING,
-                                    .control_fd = -1, .slot = SX_BOARD_NONE };
+        *child = (struct sx_child){ .kind = SX_CHILD_SUCCESSOR,
+                                    .state = SX_CHILD_SERVING,
+                                    .control_fd = -1,
+                                    .slot = SX_BOARD_NONE };
         if (launch(sup, child) == 0) {
             sx_list_push(&sup->children, &child->link);
             sx_listeners_lend(&sup->listeners, true);

@@ -20,7 +20,7 @@
 #include "supervisor/signals.h"
 #include "supervisor/supervisor_private.h"
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS  UINT64_C(1000000)
 #define MAX_EVENTS 32
 #define DRAINED_MS 2000u /* from "drained" to the exit: a plugin's stop runs here */
 
@@ -61,9 +61,7 @@ static void on_message(struct sx_supervisor *sup, struct sx_child *child,
                        const struct sx_control_message *m)
 {
     switch (m->kind) {
-    case SX_CONTROL_READY:
-        on_ready(sup, child);
-        break;
+    case SX_CONTROL_READY: on_ready(sup, child); break;
     case SX_CONTROL_FAILED:
         keep_reason(child, m->text);
         sx_child_set_deadline(child, SX_QUICK_STOP_MS);
@@ -72,9 +70,7 @@ static void on_message(struct sx_supervisor *sup, struct sx_child *child,
         if (sx_child_is_dismissed(child))
             sx_child_set_deadline(child, DRAINED_MS);
         break;
-    case SX_CONTROL_LEAVING:
-        on_leaving(sup, child, m->text);
-        break;
+    case SX_CONTROL_LEAVING: on_leaving(sup, child, m->text); break;
     default: /* what only we say: a plugin has got hold of the channel */
         sx_child_kill(child, "has sent what no worker sends");
         break;
@@ -154,8 +150,7 @@ static void resize(struct sx_supervisor *sup, bool is_more)
 
     if (sup->current == NULL || sup->phase != SX_PHASE_SERVING || sup->is_paused)
         return;
-    is_done = is_more ? sx_generation_grow(sup, sup->current)
-                      : sx_generation_shrink(sup->current);
+    is_done = is_more ? sx_generation_grow(sup, sup->current) : sx_generation_shrink(sup->current);
     sx_log_line(sup->log, is_done ? SX_LOG_INFO : SX_LOG_WARNING, NULL, "%s: %u workers",
                 is_done ? "resized" : "not resized", sup->current->n_seats);
 }
@@ -190,32 +185,16 @@ static void reopen_output(struct sx_supervisor *sup)
 void sx_supervisor_on_signal(struct sx_supervisor *sup, int signo)
 {
     switch (signo) {
-    case SIGTERM:
-        sx_supervisor_stop(sup, sup->phase != SX_PHASE_SERVING);
-        break;
+    case SIGTERM: sx_supervisor_stop(sup, sup->phase != SX_PHASE_SERVING); break;
     case SIGINT:
-    case SIGQUIT:
-        sx_supervisor_stop(sup, true);
-        break;
-    case SIGHUP:
-        want_reload(sup);
-        break;
-    case SIGUSR1:
-        reopen_output(sup);
-        break;
-    case SIGUSR2:
-        sx_successor_start(sup);
-        break;
-    case SIGWINCH:
-        pause_serving(sup);
-        break;
+    case SIGQUIT: sx_supervisor_stop(sup, true); break;
+    case SIGHUP: want_reload(sup); break;
+    case SIGUSR1: reopen_output(sup); break;
+    case SIGUSR2: sx_successor_start(sup); break;
+    case SIGWINCH: pause_serving(sup); break;
     case SIGTTIN:
-    case SIGTTOU:
-        resize(sup, signo == SIGTTIN);
-        break;
-    default: /* SIGCHLD */
-        sx_reaper_run(sup);
-        break;
+    case SIGTTOU: resize(sup, signo == SIGTTIN); break;
+    default: /* SIGCHLD */ sx_reaper_run(sup); break;
     }
 }
 
@@ -235,7 +214,7 @@ static bool fills_seats(const struct sx_supervisor *sup)
 
 static uint64_t find_deadline(const struct sx_supervisor *sup)
 {
-    uint64_t due_ns = 0;
+    uint64_t due_ns = fills_seats(sup) ? sup->stall_due_ns : 0;
 
     for (const struct sx_list *at = sup->children.next; at != &sup->children; at = at->next)
         due_ns = earlier(due_ns, SX_MEMBER_OF(at, struct sx_child, link)->deadline_ns);
@@ -279,8 +258,10 @@ static void advance(struct sx_supervisor *sup)
     uint64_t now_ns = sx_clock_mono_ns();
 
     for_workers(sup, check_deadline, &now_ns);
-    if (fills_seats(sup))
+    if (fills_seats(sup)) {
         sx_generation_fill_seats(sup, sup->current, now_ns);
+        sx_stall_check(sup, now_ns);
+    }
     destroy_empty_generations(sup);
     if (sup->wants_reload && sx_change_is_possible(sup)) {
         sup->wants_reload = false;
@@ -339,8 +320,9 @@ static int open_events(struct sx_supervisor *sup)
 
 static int init(struct sx_supervisor *sup, const struct sx_supervisor_settings *set)
 {
-    *sup = (struct sx_supervisor){ .set = set, .log = set->log, .signal_fd = -1, .epoll_fd = -1,
-                                   .exe_fd = -1 };
+    *sup = (struct sx_supervisor){
+        .set = set, .log = set->log, .signal_fd = -1, .epoll_fd = -1, .exe_fd = -1
+    };
     sx_list_init(&sup->children);
     sx_list_init(&sup->generations);
     sx_listeners_init(&sup->listeners);

@@ -22,7 +22,7 @@
 #include "supervisor/listener.h"
 #include "supervisor/supervisor.h"
 
-#define SX_QUICK_STOP_MS 1000u
+#define SX_QUICK_STOP_MS  1000u
 #define SX_DRAIN_SLACK_MS 500u /* a worker ends by itself at its grace; only then we kill */
 
 enum sx_exit { SX_EXIT_CLEAN = 0, SX_EXIT_FAILURE = 1, SX_EXIT_CONFIG = 2 };
@@ -40,6 +40,13 @@ enum sx_child_state {
     SX_CHILD_KILLED,
 };
 
+/* The call into a plugin that its loop was seen in. */
+struct sx_stall {
+    uint64_t seen_ns; /* first; 0: in none */
+    uint64_t since_ns, request;
+    bool is_told;
+};
+
 struct sx_child {
     struct sx_list link; /* sx_supervisor.children */
     enum sx_child_kind kind;
@@ -48,11 +55,12 @@ struct sx_child {
     int control_fd;            /* owned; -1 after its end of file */
     struct sx_generation *gen; /* NULL for a successor */
     uint32_t index;
-    uint32_t slot;             /* on the board; SX_BOARD_NONE for a successor */
-    uint64_t ready_ns;         /* 0: never was */
-    uint64_t deadline_ns;      /* killed then; 0: none */
-    uint32_t allowed_ms;       /* how long the deadline was */
-    char *reason;              /* owned: what it said of its failure, or why we killed it */
+    uint32_t slot;        /* on the board; SX_BOARD_NONE for a successor */
+    uint64_t ready_ns;    /* 0: never was */
+    uint64_t deadline_ns; /* killed then; 0: none */
+    uint32_t allowed_ms;  /* how long the deadline was */
+    char *reason;         /* owned: what it said of its failure, or why we killed it */
+    struct sx_stall stall;
 };
 
 struct sx_supervisor;
@@ -119,8 +127,8 @@ struct sx_generation {
 
 /* Takes config in any case.  Faults are in the report: SX_ERR_INVALID is the configuration's,
  * anything else the machine's. */
-int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config,
-                         struct sx_report *rep, struct sx_generation **ret_gen);
+int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, struct sx_report *rep,
+                         struct sx_generation **ret_gen);
 void sx_generation_destroy(struct sx_generation *gen);
 
 /* Workers for all seats.  What sx_child_start says. */
@@ -167,11 +175,12 @@ struct sx_supervisor {
     struct sx_generation *current; /* serves; NULL until the first one does */
     struct sx_generation *next;    /* starts; NULL: no change is under way */
     uint32_t n_generations;
+    uint64_t stall_due_ns; /* when to look at the loops again */
 
     enum sx_phase phase;
-    bool is_paused;     /* WINCH */
-    bool wants_reload;  /* HUP, to be done when it can be */
-    bool has_failed;    /* the first generation did not start */
+    bool is_paused;    /* WINCH */
+    bool wants_reload; /* HUP, to be done when it can be */
+    bool has_failed;   /* the first generation did not start */
     int exit_code;
 };
 
@@ -212,8 +221,16 @@ void sx_reaper_run(struct sx_supervisor *sup);
 /* How it ended and what the board says it was running; caller frees; NULL without memory. */
 char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *child, int status);
 void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *child, int status);
+/* What a worker is running that is still alive, but whose loop has stopped. */
+void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_child *child);
 /* Does the board say that it was inside a plugin? */
 bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_child *child);
+
+/* --- loops that do not come back: stall.c ------------------------------------------------- */
+
+#define SX_STALL_TICK_MS 500u
+
+void sx_stall_check(struct sx_supervisor *sup, uint64_t now_ns);
 
 /* --- USR2: successor.c -------------------------------------------------------------------- */
 

@@ -23,8 +23,16 @@
 static void spec_survives_format_and_parse(void **state)
 {
     const struct sx_control_spec spec = {
-        .config_fd = 3, .plugins_fd = 8, .board_fd = 4, .control_fd = 5, .index = 1, .slot = 7,
-        .generation = 12, .count = 2, .listen_fds = { 6, 9 }, .n_listen = 2,
+        .config_fd = 3,
+        .plugins_fd = 8,
+        .board_fd = 4,
+        .control_fd = 5,
+        .index = 1,
+        .slot = 7,
+        .generation = 12,
+        .count = 2,
+        .listen_fds = { 6, 9 },
+        .n_listen = 2,
     };
     char text[SX_CONTROL_MAX_SPEC];
     struct sx_control_spec back;
@@ -69,10 +77,20 @@ static void largest_spec_fits_its_ceiling(void **state)
 static void bad_specs_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "", ",", "config", ALL, /* no listen */ ALL ",listen=6;", ALL ",listen=;6",
-        ALL ",listen=6,listen=7", ALL ",listen=x", ALL ",listen=-1", ALL ",listen=6,",
-        ALL ",listen=6,more=1", "config=-2,plugins=8,board=4,control=5,index=1,slot=7,"
-        "generation=12,count=2,listen=", "config=3,plugins=8,board=4,control=5,index=4294967296,"
+        "",
+        ",",
+        "config",
+        ALL,
+        /* no listen */ ALL ",listen=6;",
+        ALL ",listen=;6",
+        ALL ",listen=6,listen=7",
+        ALL ",listen=x",
+        ALL ",listen=-1",
+        ALL ",listen=6,",
+        ALL ",listen=6,more=1",
+        "config=-2,plugins=8,board=4,control=5,index=1,slot=7,"
+        "generation=12,count=2,listen=",
+        "config=3,plugins=8,board=4,control=5,index=4294967296,"
         "slot=7,generation=12,count=2,listen=",
     };
     struct sx_control_spec spec;
@@ -170,8 +188,8 @@ static void reason_is_cut_at_its_ceiling(void **state)
 
 static void nonsense_on_the_channel_is_no_message(void **state)
 {
-    static const char *const bad[] = { "read", "readyy", " ready", "drain", "drain 5",
-                                       "drain 5 x", "drain -1 5", "drain 5 5 5" };
+    static const char *const bad[] = { "read",    "readyy",    " ready",     "drain",
+                                       "drain 5", "drain 5 x", "drain -1 5", "drain 5 5 5" };
     struct sx_control_message m;
     char much[20000];
     int fds[2];
@@ -237,7 +255,9 @@ static void empty_and_broken_lists_of_plugins(void **state)
         size_t len;
         int rc;
     } cases[] = {
-        { "", 0, 0 }, { "a\0b\0c", 5, SX_ERR_INVALID }, { "a\0b\0", 4, SX_ERR_INVALID },
+        { "", 0, 0 },
+        { "a\0b\0c", 5, SX_ERR_INVALID },
+        { "a\0b\0", 4, SX_ERR_INVALID },
         { "abc", 3, SX_ERR_INVALID },
     };
 

@@ -54,12 +54,13 @@ static int set_up(void **state)
     (void)snprintf(f->b, sizeof f->b, "%s/b.so", f->dir);
     write_text(f->a, "one");
     write_text(f->b, "two");
-    f->plugins[0] = (struct sx_config_plugin){ .name = "a", .path = f->a, .enabled = true,
-                                               .sha256 = "" };
-    f->plugins[1] = (struct sx_config_plugin){ .name = "off", .path = "/nowhere.so",
-                                               .sha256 = "" };
-    f->plugins[2] = (struct sx_config_plugin){ .name = "b", .path = f->b, .enabled = true,
-                                               .sha256 = "" };
+    f->plugins[0] = (struct sx_config_plugin){
+        .name = "a", .path = f->a, .enabled = true, .sha256 = ""
+    };
+    f->plugins[1] = (struct sx_config_plugin){ .name = "off", .path = "/nowhere.so", .sha256 = "" };
+    f->plugins[2] = (struct sx_config_plugin){
+        .name = "b", .path = f->b, .enabled = true, .sha256 = ""
+    };
     f->cfg.plugins = f->plugins;
     f->cfg.n_plugins = 3;
     f->cfg.server.state_dir = f->state_dir;

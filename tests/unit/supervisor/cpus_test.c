@@ -49,8 +49,11 @@ static const struct grant grants[] = {
       { { "cpu.max", "200000 100000\n" } },
       8,
       2 },
-    { "hybrid, quota in version 2", "1:cpu:/\n0::/a\n",
-      { { "unified/a/cpu.max", "100000 100000\n" } }, 8, 1 },
+    { "hybrid, quota in version 2",
+      "1:cpu:/\n0::/a\n",
+      { { "unified/a/cpu.max", "100000 100000\n" } },
+      8,
+      1 },
     { "version 1, both controllers",
       "4:memory:/x\n3:cpu,cpuacct:/a\n",
       { { "cpu,cpuacct/a/cpu.cfs_quota_us", "300000\n" },
@@ -135,7 +138,8 @@ static void workers_follow_the_grant_of_the_cgroup(void **state)
 
 static void system_without_cgroups_grants_the_affinity(void **state)
 {
-    const struct sx_cpus_source src = { .membership = "/nowhere/cgroup", .root = "/nowhere",
+    const struct sx_cpus_source src = { .membership = "/nowhere/cgroup",
+                                        .root = "/nowhere",
                                         .n_affinity = 3 };
 
     (void)state;

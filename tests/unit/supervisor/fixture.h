@@ -38,7 +38,8 @@
 #include "board/control.h"
 #include "supervisor/supervisor.h"
 
-#define WATCHDOG_S 120
+#define WATCHDOG_S  120
+#define MAX_KEPT    64
 #define FIXTURE_DIR "SX_FIXTURE_DIR"
 
 struct lines {
@@ -47,18 +48,22 @@ struct lines {
     char data[65536];
 };
 
-struct fixture {
-    char dir[48];
-    struct lines events; /* "WHAT GENERATION INDEX PID", from the workers */
-    struct lines log;
-    int gate_fd;
-    pid_t pid; /* of the supervisor; 0: none now */
-};
-
 struct event {
+    char what[32];
     unsigned generation, index;
     int pid;
     char more[128];
+};
+
+struct fixture {
+    char dir[48];
+    struct lines events;         /* "WHAT GENERATION INDEX PID", from the workers */
+    struct event kept[MAX_KEPT]; /* read, but not yet asked for */
+    size_t n_kept;
+    struct lines log;
+    int gate_fd;
+    pid_t pid;             /* of the supervisor; 0: none now */
+    const char *forbidden; /* an event that must not be; NULL: none */
 };
 
 /* --- paths and files --------------------------------------------------------------------- */
@@ -105,9 +110,9 @@ static inline void tell(const struct fake *w, const char *what, const char *more
 {
     char path[128];
     char line[256];
-    int fd = open(path_in(w->dir, "events", path), O_WRONLY | O_CLOEXEC);
-    int n = snprintf(line, sizeof line, "%s %u %u %d %s\n", what, w->spec.generation,
-                     w->spec.index, (int)getpid(), more);
+    int fd = open(path_in(w->dir, "events", path), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    int n = snprintf(line, sizeof line, "%s %u %u %d %s\n", what, w->spec.generation, w->spec.index,
+                     (int)getpid(), more);
 
     if (fd < 0 || write(fd, line, (size_t)n) != n)
         abort();
@@ -134,7 +139,7 @@ static inline bool is_mode(const struct fake *w, const char *mode)
 }
 
 /* As a worker does before it calls into a plugin. */
-static inline void enter_plugin(const struct fake *w, uint32_t thread)
+static inline void enter_plugin(const struct fake *w, uint32_t thread, uint64_t since_ns)
 {
     struct sx_board_worker *slot = sx_board_worker_at(w->board, w->spec.slot);
     struct sx_board_thread *t = sx_board_thread_at(slot, thread);
@@ -142,7 +147,7 @@ static inline void enter_plugin(const struct fake *w, uint32_t thread)
     uint32_t route = sx_board_add_route(w->board, plugin, "GET", "/crash/{how}");
 
     (void)strcpy(t->request_id, "req-77");
-    sx_board_enter(t, plugin, route, 77, 1);
+    sx_board_enter(t, plugin, route, 77, since_ns);
 }
 
 /* What is open besides the standard streams and what the spec names. */
@@ -181,7 +186,7 @@ static inline bool fake_start_ends(const struct fake *w, int *ret_exit)
     } else if (is_mode(w, "exit1")) {
         *ret_exit = 1;
     } else if (is_mode(w, "die")) {
-        enter_plugin(w, 0);
+        enter_plugin(w, 0, 1);
         abort();
     } else if (is_mode(w, "fail1") && w->spec.index == 1) {
         (void)sx_control_send(w->spec.control_fd, SX_CONTROL_FAILED, "the second one fails");
@@ -201,14 +206,8 @@ static inline void make_orphan(const struct fake *w)
     pid_t child = fork();
 
     if (child == 0) {
-        pid_t grandchild = fork();
-        char byte;
-
-        if (grandchild != 0)
-            _exit(0);
-        /* lives until the worker, the only other owner of the channel's end, has gone */
-        while (recv(w->spec.control_fd, &byte, 1, MSG_PEEK) != 0)
-            continue;
+        if (fork() == 0)
+            wait_for_gate(w);
         _exit(0);
     }
     (void)waitpid(child, NULL, 0);
@@ -219,8 +218,10 @@ static inline void fake_serve(struct fake *w)
     w->serves = true;
     tell(w, "serving", w->mode);
     if (is_mode(w, "busy")) {
-        enter_plugin(w, 0);
-        enter_plugin(w, 2);
+        enter_plugin(w, 0, 1);
+        enter_plugin(w, 2, 1);
+    } else if (is_mode(w, "scribble")) { /* a time that tells nothing */
+        enter_plugin(w, 0, UINT64_MAX);
     } else if (is_mode(w, "leave")) {
         (void)sx_control_send(w->spec.control_fd, SX_CONTROL_LEAVING, "a fault was contained");
     } else if (is_mode(w, "nonsense")) {
@@ -234,9 +235,7 @@ static inline bool fake_hear(struct fake *w, const struct sx_control_message *m)
     char numbers[64];
 
     switch (m->kind) {
-    case SX_CONTROL_SERVE:
-        fake_serve(w);
-        return false;
+    case SX_CONTROL_SERVE: fake_serve(w); return false;
     case SX_CONTROL_DRAIN:
         (void)snprintf(numbers, sizeof numbers, "%u %u", m->delay_ms, m->grace_ms);
         tell(w, "drain", numbers);
@@ -252,9 +251,7 @@ static inline bool fake_hear(struct fake *w, const struct sx_control_message *m)
         (void)fflush(stdout);
         tell(w, "reopened", "");
         return false;
-    default:
-        tell(w, "stop", "");
-        return true;
+    default: tell(w, "stop", ""); return true;
     }
 }
 
@@ -338,22 +335,25 @@ static inline int reload_config(void *arg, struct sx_report *rep, struct sx_conf
     return sx_config_load(&src, rep, ret_config);
 }
 
-/* Does not return.  leaky_fd: one that must not reach the workers. */
+/* Does not return. */
 static inline void supervisor_main(char *dir)
 {
     char program[] = "supervisor-test";
     char again[] = "supervise";
     char *argv[] = { program, again, dir, NULL };
     char path[128];
-    int log_fd = open(path_in(dir, "log", path), O_WRONLY); /* inheritable: must not reach workers */
-    struct sx_log_settings log = { .fd = log_fd, .format = SX_LOG_TEXT, .level = SX_LOG_DEBUG,
-                                   .process = "supervisor" };
-    struct sx_supervisor_settings set = { .reload_config = reload_config, .arg = dir,
+    int log_fd = open(path_in(dir, "log", path),
+                      O_WRONLY); /* inheritable: must not reach workers */
+    struct sx_log_settings log = {
+        .fd = log_fd, .format = SX_LOG_TEXT, .level = SX_LOG_DEBUG, .process = "supervisor"
+    };
+    struct sx_supervisor_settings set = { .reload_config = reload_config,
+                                          .arg = dir,
                                           .argv = argv };
     struct sx_report rep;
     int rc = 99;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)alarm(WATCHDOG_S);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     (void)setenv(FIXTURE_DIR, dir, 1);
     (void)freopen(path_in(dir, "errors", path), "a", stderr);
@@ -372,19 +372,22 @@ static inline void start(struct fixture *f)
 {
     f->pid = fork();
     assert_true(f->pid >= 0);
-    if (f->pid == 0)
+    if (f->pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         supervisor_main(f->dir);
+    }
 }
 
-/* server: further keys of "server", each followed by a comma. */
+/* server: further keys of "server", each followed by a comma.  One worker, unless it says so. */
 static inline void configure(struct fixture *f, const char *server)
 {
     char text[1024];
 
     (void)snprintf(text, sizeof text,
-                   "{ \"server\": { %s \"address\": \"unix:%s/a.sock\", \"state_dir\": \"%s/state\""
-                   " } }\n",
-                   server, f->dir, f->dir);
+                   "{ \"server\": { %s %s \"address\": \"unix:%s/a.sock\", "
+                   "\"state_dir\": \"%s/state\" } }\n",
+                   strstr(server, "\"workers\"") == NULL ? "\"workers\": 1," : "", server, f->dir,
+                   f->dir);
     write_text(f->dir, "development.json", text);
 }
 
@@ -404,6 +407,7 @@ static inline int set_up(void **state)
     if (f == NULL)
         return -1;
     (void)alarm(WATCHDOG_S);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* a successor is ours to wait for */
     (void)strcpy(f->dir, "/tmp/sx-supervisor-XXXXXX");
     if (mkdtemp(f->dir) == NULL)
         return -1;
@@ -454,21 +458,36 @@ static inline void next_line(struct lines *l, char *line, size_t size)
     memmove(l->data, end + 1, l->len);
 }
 
-/* The next event of that name; others before it are skipped, but no leak. */
-static inline struct event expect_event(struct fixture *f, const char *what)
+static inline void read_event(struct fixture *f, struct event *e)
 {
     char line[256];
-    char word[32];
-    struct event e = { .pid = 0 };
 
-    do {
-        next_line(&f->events, line, sizeof line);
-        e.more[0] = '\0';
-        assert_true(sscanf(line, "%31s %u %u %d %127[^\n]", word, &e.generation, &e.index, &e.pid,
-                           e.more) >= 4);
-        assert_string_not_equal(word, "leak");
-    } while (strcmp(word, what) != 0);
-    return e;
+    next_line(&f->events, line, sizeof line);
+    *e = (struct event){ .pid = 0 };
+    assert_true(sscanf(line, "%31s %u %u %d %127[^\n]", e->what, &e->generation, &e->index, &e->pid,
+                       e->more) >= 4);
+    assert_string_not_equal(e->what, "leak");
+    if (f->forbidden != NULL)
+        assert_string_not_equal(e->what, f->forbidden);
+}
+
+/* The first event of that name that no test has asked for yet: processes tell theirs in any
+ * order. */
+static inline struct event expect_event(struct fixture *f, const char *what)
+{
+    for (size_t i = 0;; i++) {
+        struct event e;
+
+        assert_true(i < MAX_KEPT);
+        if (i == f->n_kept)
+            read_event(f, &f->kept[f->n_kept++]);
+        if (strcmp(f->kept[i].what, what) != 0)
+            continue;
+        e = f->kept[i];
+        f->n_kept--;
+        memmove(&f->kept[i], &f->kept[i + 1], (f->n_kept - i) * sizeof e);
+        return e;
+    }
 }
 
 /* The next line of the log with that part. */
@@ -524,12 +543,10 @@ static inline void stop_and_expect(struct fixture *f, int signo, int code)
     expect_exit(f, code);
 }
 
-/* The generation that answers at a unix socket of the fixture, or -errno. */
-static inline int ask(struct fixture *f, const char *socket_name)
+/* A connection to a unix socket of the fixture, or -errno. */
+static inline int connect_to(struct fixture *f, const char *socket_name)
 {
     struct sockaddr_un un = { .sun_family = AF_UNIX };
-    char text[16];
-    ssize_t n;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     (void)snprintf(un.sun_path, sizeof un.sun_path, "%s/%s", f->dir, socket_name);
@@ -539,11 +556,27 @@ static inline int ask(struct fixture *f, const char *socket_name)
         (void)close(fd);
         return -saved;
     }
-    n = recv(fd, text, sizeof text - 1, 0);
+    return fd;
+}
+
+/* The generation that answers; closes fd. */
+static inline int read_answer(int fd)
+{
+    char text[16];
+    ssize_t n = recv(fd, text, sizeof text - 1, 0);
+
     (void)close(fd);
     assert_true(n > 0);
     text[n] = '\0';
     return atoi(text);
+}
+
+/* The generation that answers, or -errno. */
+static inline int ask(struct fixture *f, const char *socket_name)
+{
+    int fd = connect_to(f, socket_name);
+
+    return fd < 0 ? fd : read_answer(fd);
 }
 
 /* main of each program that uses this. */

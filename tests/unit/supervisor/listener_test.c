@@ -101,12 +101,24 @@ static void addresses_are_understood_or_refused(void **state)
         const char *text;
         int family; /* 0: refused */
     } cases[] = {
-        { "127.0.0.1:80", AF_INET },     { "0.0.0.0:65535", AF_INET }, { "[::]:1", AF_INET6 },
-        { "[::1]:8080", AF_INET6 },      { "unix:/run/x", AF_UNIX },   { "unix:x", AF_UNIX },
-        { "", 0 },                       { "127.0.0.1", 0 },           { "127.0.0.1:", 0 },
-        { "127.0.0.1:0", 0 },            { "127.0.0.1:65536", 0 },     { "127.0.0.1:+80", 0 },
-        { "localhost:80", 0 },           { "::1:80", 0 },              { "[::1:80", 0 },
-        { "[::1]80", 0 },                { "[127.0.0.1]:80", 0 },      { ":80", 0 },
+        { "127.0.0.1:80", AF_INET },
+        { "0.0.0.0:65535", AF_INET },
+        { "[::]:1", AF_INET6 },
+        { "[::1]:8080", AF_INET6 },
+        { "unix:/run/x", AF_UNIX },
+        { "unix:x", AF_UNIX },
+        { "", 0 },
+        { "127.0.0.1", 0 },
+        { "127.0.0.1:", 0 },
+        { "127.0.0.1:0", 0 },
+        { "127.0.0.1:65536", 0 },
+        { "127.0.0.1:+80", 0 },
+        { "localhost:80", 0 },
+        { "::1:80", 0 },
+        { "[::1:80", 0 },
+        { "[::1]80", 0 },
+        { "[127.0.0.1]:80", 0 },
+        { ":80", 0 },
         { "unix:", 0 },
     };
     char path[200] = "unix:/";
@@ -281,8 +293,8 @@ static int adopt_in_child(struct fixture *f, const char *names, size_t n_expecte
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     struct sx_address a;
 
-    if (sx_address_parse(f->address, &a) != 0 ||
-        bind(fd, (struct sockaddr *)&a.addr, a.len) != 0 || listen(fd, 1) != 0)
+    if (sx_address_parse(f->address, &a) != 0 || bind(fd, (struct sockaddr *)&a.addr, a.len) != 0 ||
+        listen(fd, 1) != 0)
         return 10;
     if (fd != 3 && (dup2(fd, 3) != 3 || close(fd) != 0))
         return 11;

@@ -108,8 +108,9 @@ static void missing_plugin_is_told_before_any_worker(void **state)
 {
     struct fixture *f = *state;
 
-    write_text(f->dir, "base.json", "{ \"plugins\": { \"orders\": { \"enabled\": true, \"path\": "
-                                    "\"/nowhere/orders.so\" } } }\n");
+    write_text(f->dir, "base.json",
+               "{ \"plugins\": { \"orders\": { \"enabled\": true, \"path\": "
+               "\"/nowhere/orders.so\" } } }\n");
     start(f);
 
     expect_exit(f, 2);
