@@ -1,0 +1,1 @@
+"""The benchmark: what starts the servers, loads them and reads what it cost."""

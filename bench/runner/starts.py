@@ -1,0 +1,87 @@
+"""Cold starts: exec to first answer, exec of a worker to ready."""
+import os
+import re
+import shutil
+import subprocess
+
+from runner import process, servers
+
+
+def first_answers(run, kinds_and_paths, rounds):
+    """{(name, path): [milliseconds]}; by turns.  The first round warms the disk's cache."""
+    ready = []
+    for kind, path in kinds_and_paths:
+        if kind.is_there():
+            server = kind(run)
+            ready.append((server, path, [str(c) for c in server.command()]))
+    found = {}
+    for i in range(rounds + 1):
+        for server, path, command in ready:
+            took = first_answer(run, server, path, command)
+            if took is not None and i > 0:
+                found.setdefault((server.name, type(server), path), []).append(took)
+    return found
+
+
+def first_answer(run, server, path, command):
+    done = subprocess.run(["taskset", "-c", str(run.other_cpu), run.out / "first",
+                           str(server.port), path, str(run.cpu), *command],
+                          env=dict(os.environ, **server.env()), stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=False)
+    numbers = [line for line in done.stdout.splitlines() if line.isdigit()]
+    if done.returncode != 0 or not numbers:
+        run.missing(server.name, f"no first answer to {path}")
+        return None
+    return int(numbers[-1]) / 1e6
+
+
+def worker_ready(run, kind, rounds):
+    """[milliseconds] from a worker's exec to its word that it is ready."""
+    if shutil.which("strace") is None:
+        return []
+    times = []
+    for _ in range(rounds + 1):
+        server = kind(run)
+        trace = server.home / "trace"
+        server.start(prefix=["strace", "-f", "--seccomp-bpf", "-qq", "-ttt", "-o", trace,
+                             "-e", "trace=execve,execveat,sendto"])
+        server.stop()
+        took = read_trace(trace.read_text(errors="replace"))
+        if took is not None:
+            times.append(took)
+    return times[1:]
+
+
+def read_trace(text):
+    exec_line = re.search(r"^(\d+)\s+([\d.]+) exec\w+\(.*\"worker\"", text, re.MULTILINE)
+    if exec_line is None:
+        return None
+    ready = re.search(rf"^{exec_line.group(1)}\s+([\d.]+) sendto\(\d+, \"ready\"", text,
+                      re.MULTILINE)
+    return (float(ready.group(1)) - float(exec_line.group(2))) * 1e3 if ready else None
+
+
+def reload_gaps(run, kinds, rounds):
+    """{name: [(milliseconds, answers lost)]}: the longest wait of a client around a reload."""
+    found = {}
+    for _ in range(rounds):
+        for kind in kinds:
+            if not kind.is_there():
+                continue
+            server = kind(run).start()
+            try:
+                found.setdefault(kind.name, []).append(reload_gap(run, server))
+            finally:
+                server.stop()
+    return found
+
+
+def reload_gap(run, server):
+    client = subprocess.Popen(["taskset", "-c", str(run.other_cpu), run.out / "gap",
+                               str(server.port), "8", "1500", "/plaintext"],
+                              stdout=subprocess.PIPE, text=True)
+    process.wait_until(lambda: False, 0.5)
+    server.child.popen.send_signal(1)
+    out, _ = client.communicate(timeout=60)
+    longest_ns, n_lost, _ = (int(n) for n in out.split())
+    return longest_ns / 1e6, n_lost
