@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 #define DAY_S 86400
 
@@ -78,16 +79,12 @@ static void set_time(struct date *d, unsigned in_day)
 
 static void put_two(char *to, unsigned value)
 {
-    to[0] = (char)('0' + value / 10 % 10);
-    to[1] = (char)('0' + value % 10);
+    sx_format_digits(to, value, 2);
 }
 
 static void put_year(char *to, int64_t year)
 {
-    unsigned y = year < 0 || year > 9999 ? 0 : (unsigned)year;
-
-    put_two(to, y / 100);
-    put_two(to + 2, y % 100);
+    sx_format_digits(to, year < 0 || year > 9999 ? 0 : (uint64_t)year, 4);
 }
 
 static void put_time(char to[8], const struct date *d)
@@ -135,9 +132,7 @@ void sx_format_rfc3339(char to[SX_RFC3339_LEN], int64_t wall_ns)
     to[10] = 'T';
     put_time(to + 11, &d);
     to[19] = '.';
-    put_two(to + 20, us / 10000);
-    put_two(to + 22, us / 100 % 100);
-    put_two(to + 24, us % 100);
+    sx_format_digits(to + 20, us, 6);
     to[26] = 'Z';
 }
 

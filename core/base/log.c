@@ -53,11 +53,12 @@ struct sx_log {
     enum writer_state writer;
     char *filling; /* owned; taken by the writer when it turns the buffers */
     size_t n_filling;
-    uint64_t n_untold; /* lost, and no line has said so yet */
+    uint64_t n_untold; /* lost since the buffer became full */
 
     char *emptying; /* owned; the writer's own */
 
     /* atomic */
+    struct log_clock clock;
     uint64_t n_dropped;
     uint64_t close_at_ns; /* 0 while open; then when to stop waiting for a blocked output */
 };
@@ -192,25 +193,47 @@ static void wait_for_lines(struct sx_log *log)
     log->writer = WRITER_WRITING;
 }
 
+static bool copy_line(struct sx_log *log, const struct log_line *line)
+{
+    if (log->half_bytes - log->n_filling < line->len)
+        return false;
+    memcpy(log->filling + log->n_filling, line->data, line->len);
+    log->n_filling += line->len;
+    return true;
+}
+
+/* What was lost while the buffer was full is told where it is missing: behind what was in that
+ * buffer, in front of what comes next.  [locked] */
+static void turn_buffers(struct sx_log *log)
+{
+    char *full = log->filling;
+    struct log_line lost;
+
+    log->filling = log->emptying;
+    log->emptying = full;
+    log->n_filling = 0;
+    if (log->n_untold > 0) {
+        log_line_lost(&lost, &log->style, log->n_untold);
+        (void)copy_line(log, &lost);
+        log->n_untold = 0;
+    }
+}
+
 static void *run_writer(void *arg)
 {
     struct sx_log *log = arg;
 
     (void)pthread_mutex_lock(&log->lock);
     for (;;) {
-        char *data;
         size_t len;
 
         wait_for_lines(log);
-        data = log->filling;
         len = log->n_filling;
         if (len == 0)
             break;
-        log->filling = log->emptying;
-        log->emptying = data;
-        log->n_filling = 0;
+        turn_buffers(log);
         (void)pthread_mutex_unlock(&log->lock);
-        write_out(log, data, len);
+        write_out(log, log->emptying, len);
         (void)pthread_mutex_lock(&log->lock);
     }
     (void)pthread_mutex_unlock(&log->lock);
@@ -218,42 +241,6 @@ static void *run_writer(void *arg)
 }
 
 /* --- lines ---------------------------------------------------------------------------- */
-
-static bool fits(const struct sx_log *log, size_t len)
-{
-    return log->half_bytes - log->n_filling >= len;
-}
-
-static void copy_line(struct sx_log *log, const struct log_line *line)
-{
-    memcpy(log->filling + log->n_filling, line->data, line->len);
-    log->n_filling += line->len;
-}
-
-/* The line that says how many are missing goes in front of the first that fits again; both or
- * none.  [locked] */
-static bool add_after_loss(struct sx_log *log, const struct log_line *line)
-{
-    struct log_line lost;
-
-    log_line_lost(&lost, &log->style, log->n_untold);
-    if (!fits(log, lost.len + line->len))
-        return false;
-    copy_line(log, &lost);
-    copy_line(log, line);
-    log->n_untold = 0;
-    return true;
-}
-
-static bool add_line(struct sx_log *log, const struct log_line *line)
-{
-    if (log->n_untold > 0)
-        return add_after_loss(log, line);
-    if (!fits(log, line->len))
-        return false;
-    copy_line(log, line);
-    return true;
-}
 
 /* Sleeping, or gathering while the buffer has just become half full.  [locked] */
 static bool must_wake(const struct sx_log *log, size_t n_before)
@@ -271,7 +258,8 @@ static void queue_line(struct sx_log *log, const struct log_line *line)
 
     (void)pthread_mutex_lock(&log->lock);
     n_before = log->n_filling;
-    if (add_line(log, line)) {
+    /* behind a lost line all are lost until the writer has said so */
+    if (log->n_untold == 0 && copy_line(log, line)) {
         wakes = must_wake(log, n_before);
         if (wakes)
             log->writer = WRITER_WRITING; /* the next caller need not wake it again */
@@ -366,6 +354,7 @@ static int init_style(struct sx_log *log, const struct sx_log_settings *set)
     struct log_style *style = &log->style;
 
     style->is_json = set->format == SX_LOG_JSON || (set->format == SX_LOG_AUTO && !isatty(set->fd));
+    style->clock = &log->clock;
     log->process = format_process(set, style->is_json);
     if (log->process == NULL)
         return SX_ERR_NOMEM;

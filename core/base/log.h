@@ -2,8 +2,8 @@
  * base/log.h - one line per event, as JSON or as text for a person, never blocking.
  *
  * Lines are formatted on the calling thread, put into a bounded ring and written by a
- * thread of the log's own.  When the ring is full a line is dropped and counted, and the
- * next line that fits is preceded by one that says how many were lost.  [any thread]
+ * thread of the log's own.  When the ring is full a line is dropped and counted, and a
+ * line that says how many were lost stands where they are missing.  [any thread]
  */
 #ifndef SX_BASE_LOG_H
 #define SX_BASE_LOG_H

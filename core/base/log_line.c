@@ -29,22 +29,63 @@ static const char *name_severity(int severity)
                                                                              : severity];
 }
 
-static void put_time(struct log_line *to)
+#define WORDS 3
+
+/* Written by one thread at a time; the others format their own text meanwhile. */
+static void set_clock(struct log_clock *c, int64_t unix_s, const uint64_t words[WORDS])
 {
-    sx_format_rfc3339(to->data + to->len, sx_clock_wall_ns());
-    to->len += SX_RFC3339_LEN;
+    uint64_t version = __atomic_load_n(&c->version, __ATOMIC_RELAXED);
+
+    if (version % 2 != 0 || !__atomic_compare_exchange_n(&c->version, &version, version + 1, false,
+                                                         __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    __atomic_store_n(&c->unix_s, unix_s, __ATOMIC_RELEASE);
+    for (size_t i = 0; i < WORDS; i++)
+        __atomic_store_n(&c->words[i], words[i], __ATOMIC_RELEASE);
+    __atomic_store_n(&c->version, version + 2, __ATOMIC_RELEASE);
+}
+
+/* What was read counts only if nobody wrote meanwhile. */
+static bool read_clock(const struct log_clock *c, int64_t unix_s, uint64_t ret_words[WORDS])
+{
+    uint64_t version = __atomic_load_n(&c->version, __ATOMIC_ACQUIRE);
+
+    if (version % 2 != 0 || version == 0 || __atomic_load_n(&c->unix_s, __ATOMIC_ACQUIRE) != unix_s)
+        return false;
+    for (size_t i = 0; i < WORDS; i++)
+        ret_words[i] = __atomic_load_n(&c->words[i], __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&c->version, __ATOMIC_RELAXED) == version;
+}
+
+/* As sx_format_rfc3339, but the calendar is asked once a second. */
+static void format_time(char to[SX_RFC3339_LEN], struct log_clock *c)
+{
+    int64_t wall_ns = sx_clock_wall_ns();
+    int64_t unix_s = wall_ns / 1000000000;
+    uint64_t words[WORDS] = { 0 };
+    char text[SX_RFC3339_LEN];
+
+    if (!read_clock(c, unix_s, words)) {
+        sx_format_rfc3339(text, unix_s * 1000000000);
+        memcpy(words, text, 20);
+        set_clock(c, unix_s, words);
+    }
+    memcpy(to, words, 20);
+    sx_format_digits(to + 20, (uint64_t)(wall_ns % 1000000000) / 1000, 6);
+    to[26] = 'Z';
 }
 
 /* {"severity":"INFO","time":"...","message": */
-static void begin_json(struct log_line *to, int severity)
+static void begin_json(struct log_line *to, const struct log_style *style, int severity)
 {
     const char *name = name_severity(severity);
 
     LOG_PUT(to, "{\"severity\":\"");
     log_put(to, name, strlen(name));
     LOG_PUT(to, "\",\"time\":\"");
-    put_time(to);
-    LOG_PUT(to, "\",\"message\":");
+    format_time(to->data + to->len, style->clock);
+    to->len += SX_RFC3339_LEN;
+    LOG_PUT(to, "\",\"message\":\"");
 }
 
 /* 12:34:56.789 INFO    worker 0: */
@@ -54,7 +95,7 @@ static void begin_text(struct log_line *to, const struct log_style *style, int s
     size_t len = strlen(name);
     char time[SX_RFC3339_LEN];
 
-    sx_format_rfc3339(time, sx_clock_wall_ns());
+    format_time(time, style->clock);
     log_put(to, time + 11, 12);
     LOG_PUT(to, "Z ");
     log_put(to, name, len);
@@ -74,10 +115,17 @@ static bool is_absent(const struct sx_log_field *f)
     return f->kind == SX_LOG_STR && f->v.s == NULL;
 }
 
+static void put_quoted(struct log_line *to, const char *text, size_t max)
+{
+    LOG_PUT(to, "\"");
+    log_put_json(to, text, max);
+    LOG_PUT(to, "\"");
+}
+
 static void put_trace_link(struct log_line *to, const struct log_style *style, const char *id)
 {
     log_put(to, style->trace, style->trace_len);
-    log_put_json_part(to, id, MAX_TOKEN);
+    log_put_json(to, id, MAX_TOKEN);
     LOG_PUT(to, "\"");
 }
 
@@ -88,11 +136,11 @@ static void put_field_json(struct log_line *to, const struct log_style *style,
         put_trace_link(to, style, f->v.s);
         return;
     }
-    LOG_PUT(to, ",");
+    LOG_PUT(to, ",\"");
     log_put_json(to, f->key, MAX_KEY);
-    LOG_PUT(to, ":");
+    LOG_PUT(to, "\":");
     if (f->kind == SX_LOG_STR)
-        log_put_json(to, f->v.s, MAX_VALUE);
+        put_quoted(to, f->v.s, MAX_VALUE);
     else if (f->kind == SX_LOG_INT)
         log_put_int(to, f->v.i);
     else
@@ -130,10 +178,12 @@ static void put_fields(struct log_line *to, const struct log_style *style,
 
 static void put_message(struct log_line *to, const struct log_style *style, const char *message)
 {
-    if (style->is_json)
-        log_put_json(to, message, MAX_MESSAGE);
-    else
+    if (!style->is_json) {
         log_put_plain(to, message, MAX_MESSAGE);
+        return;
+    }
+    log_put_json(to, message, MAX_MESSAGE);
+    LOG_PUT(to, "\"");
 }
 
 void log_line_event(struct log_line *to, const struct log_style *style, int severity,
@@ -145,7 +195,7 @@ void log_line_event(struct log_line *to, const struct log_style *style, int seve
         message[0] = '\0';
     to->len = 0;
     if (style->is_json)
-        begin_json(to, severity);
+        begin_json(to, style, severity);
     else
         begin_text(to, style, severity);
     put_message(to, style, message);
@@ -182,18 +232,20 @@ void log_line_lost(struct log_line *to, const struct log_style *style, uint64_t 
 
 /* --- requests ------------------------------------------------------------------------- */
 
-/* ,"key":"text" when there is a text */
-static void put_member(struct log_line *to, const char *key, size_t key_len, const char *text,
-                       size_t max)
+/* ,"key":"text" when there is a text; in line, so that the copy of the key is a few moves. */
+static inline __attribute__((always_inline)) void put_member(struct log_line *to, const char *key,
+                                                             size_t key_len, const char *text,
+                                                             size_t max)
 {
     if (text == NULL)
         return;
     log_put(to, key, key_len);
     log_put_json(to, text, max);
+    LOG_PUT(to, "\"");
 }
 
 #define PUT_MEMBER(to, key, text, max) \
-    put_member((to), ",\"" key "\":", sizeof(",\"" key "\":") - 1, (text), (max))
+    put_member((to), ",\"" key "\":\"", sizeof(",\"" key "\":\"") - 1, (text), (max))
 
 /* Milliseconds with three decimals. */
 static void put_ms(struct log_line *to, uint64_t us)
@@ -213,10 +265,9 @@ static void put_summary(struct log_line *to, const struct sx_log_request *req)
 {
     const char *place = req->route != NULL ? req->route : req->url;
 
-    LOG_PUT(to, "\"");
-    log_put_json_part(to, req->method != NULL ? req->method : "-", MAX_TOKEN);
+    log_put_json(to, req->method != NULL ? req->method : "-", MAX_TOKEN);
     LOG_PUT(to, " ");
-    log_put_json_part(to, place != NULL ? place : "-", MAX_SHORT);
+    log_put_json(to, place != NULL ? place : "-", MAX_SHORT);
     LOG_PUT(to, " ");
     log_put_uint(to, (uint64_t)(req->status > 0 ? req->status : 0));
     LOG_PUT(to, "\"");
@@ -264,7 +315,7 @@ static void put_trace(struct log_line *to, const struct log_style *style,
 static void put_request_json(struct log_line *to, const struct log_style *style, int severity,
                              const struct sx_log_request *req)
 {
-    begin_json(to, severity);
+    begin_json(to, style, severity);
     put_summary(to, req);
     put_http_request(to, req);
     put_trace(to, style, req);

@@ -21,8 +21,17 @@ struct log_line {
     char data[LOG_LINE_BYTES];
 };
 
+/* The time of the last line, up to its second: all threads read it, who finds it old writes it.
+ * version is odd while it is being written. */
+struct log_clock {
+    uint64_t version;
+    int64_t unix_s;
+    uint64_t words[3]; /* "2026-01-31T23:59:59.", and nothing */
+};
+
 /* How lines look; made once, then read only. */
 struct log_style {
+    struct log_clock *clock; /* borrowed */
     bool is_json;
     const char *process; /* JSON: a member with its comma; text: the name */
     size_t process_len;

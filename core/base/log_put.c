@@ -9,25 +9,11 @@
 #define ELLIPSIS    "\xE2\x80\xA6"
 #define REPLACEMENT "\xEF\xBF\xBD"
 
-void log_put_uint(struct log_line *to, uint64_t value)
-{
-    to->len += sx_format_uint(to->data + to->len, value);
-}
-
 void log_put_int(struct log_line *to, int64_t value)
 {
     if (value < 0)
         LOG_PUT(to, "-");
     log_put_uint(to, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
-}
-
-void log_put_digits(struct log_line *to, uint64_t value, unsigned n)
-{
-    for (unsigned i = n; i > 0; i--) {
-        to->data[to->len + i - 1] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    to->len += n;
 }
 
 /* Up to six decimals by integers; zeros at the end are left out. */
@@ -104,10 +90,9 @@ static size_t room_left(const struct log_line *to, size_t start, size_t max)
     return used < max ? max - used : 0;
 }
 
-void log_put_json_part(struct log_line *to, const char *text, size_t max)
+void log_put_escaped(struct log_line *to, const char *text, size_t len, size_t max)
 {
     size_t start = to->len;
-    size_t len = strlen(text);
 
     for (size_t at = 0; at < len;) {
         size_t plain = sx_json_plain_length(text + at, len - at);
@@ -128,13 +113,6 @@ void log_put_json_part(struct log_line *to, const char *text, size_t max)
         }
         put_json_byte(to, (unsigned char)text[at++]);
     }
-}
-
-void log_put_json(struct log_line *to, const char *text, size_t max)
-{
-    LOG_PUT(to, "\"");
-    log_put_json_part(to, text, max);
-    LOG_PUT(to, "\"");
 }
 
 /* The length of a character that may be shown as it is, or 0.  U+0080 to U+009F are control

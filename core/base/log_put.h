@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log_line.h"
+#include "base/text.h"
 
 /* The caller knows that it fits. */
 static inline void log_put(struct log_line *to, const char *data, size_t len)
@@ -18,17 +19,36 @@ static inline void log_put(struct log_line *to, const char *data, size_t len)
 
 #define LOG_PUT(to, literal) log_put((to), literal, sizeof(literal) - 1)
 
-void log_put_uint(struct log_line *to, uint64_t value);
-void log_put_int(struct log_line *to, int64_t value);
+static inline void log_put_uint(struct log_line *to, uint64_t value)
+{
+    to->len += sx_format_uint(to->data + to->len, value);
+}
+
 /* Exactly n digits, with zeros in front. */
-void log_put_digits(struct log_line *to, uint64_t value, unsigned n);
+static inline void log_put_digits(struct log_line *to, uint64_t value, size_t n)
+{
+    sx_format_digits(to->data + to->len, value, n);
+    to->len += n;
+}
+
+void log_put_int(struct log_line *to, int64_t value);
 /* A JSON number; null for what is none. */
 void log_put_double(struct log_line *to, double value);
 
-/* A JSON string with its quotes, cut at max bytes of output (and the quotes). */
-void log_put_json(struct log_line *to, const char *text, size_t max);
-/* What stands between the quotes. */
-void log_put_json_part(struct log_line *to, const char *text, size_t max);
+/* Out of line part of log_put_json. */
+void log_put_escaped(struct log_line *to, const char *text, size_t len, size_t max);
+
+/* What stands between the quotes of a JSON string, cut at max bytes of output.  Most texts are
+ * short and need no escape: one pass. */
+static inline void log_put_json(struct log_line *to, const char *text, size_t max)
+{
+    size_t len = strlen(text);
+
+    if (len + 6 <= max && sx_json_copy_plain(to->data + to->len, text, len))
+        to->len += len;
+    else
+        log_put_escaped(to, text, len, max);
+}
 /* Text for a person, cut at max bytes: what could move a cursor or end the line is shown as
  * an escape. */
 void log_put_plain(struct log_line *to, const char *text, size_t max);

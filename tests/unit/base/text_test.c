@@ -259,6 +259,43 @@ static void json_text_is_plain_up_to_the_first_special_byte(void **state)
     assert_int_equal(sx_json_plain_length("", 0), 0);
 }
 
+static void json_text_is_copied_only_when_all_of_it_is_plain(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 70; len++) {
+        char *text = malloc(len + 1), *copy = malloc(len + 1);
+
+        for (unsigned c = 1; c < 256; c++) {
+            bool is_plain = c >= 0x20 && c != '"' && c != '\\' && c < 0x80;
+
+            for (size_t at = 0; at < len; at += 1 + len / 20) {
+                memset(text, 'x', len);
+                text[at] = (char)c;
+                copy[len] = '#';
+                assert_int_equal(sx_json_copy_plain(copy, text, len), is_plain);
+                assert_int_equal(copy[len], '#');
+                if (is_plain)
+                    assert_memory_equal(copy, text, len);
+            }
+        }
+        free(text);
+        free(copy);
+    }
+}
+
+static void digits_have_zeros_in_front(void **state)
+{
+    char text[8] = "#######";
+
+    (void)state;
+    sx_format_digits(text + 1, 42, 5);
+    assert_memory_equal(text, "#00042#", 7);
+    sx_format_digits(text + 1, 1234567, 4);
+    assert_memory_equal(text, "#45672#", 7);
+    sx_format_digits(text, 7, 1);
+    assert_int_equal(text[0], '7');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +308,8 @@ int main(void)
         cmocka_unit_test(utf8_is_told_by_its_definition),
         cmocka_unit_test(utf8_texts_are_checked_at_every_place),
         cmocka_unit_test(json_text_is_plain_up_to_the_first_special_byte),
+        cmocka_unit_test(json_text_is_copied_only_when_all_of_it_is_plain),
+        cmocka_unit_test(digits_have_zeros_in_front),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
