@@ -243,7 +243,7 @@ void sx_http_buf_return(struct sx_http_server *s, struct sx_buf *b)
 {
     if (b->data == NULL)
         return;
-    if (s->n_spare_bufs < SX_HTTP_SPARE_BUFS && b->cap <= 4 * SX_HTTP_READ_BYTES) {
+    if (s->n_spare_bufs < SX_HTTP_SPARE_BUFS && b->cap <= 2 * SX_HTTP_READ_BYTES) {
         sx_buf_reset(b, SIZE_MAX);
         s->spare_bufs[s->n_spare_bufs++] = *b;
         sx_buf_init(b, SIZE_MAX / 2);

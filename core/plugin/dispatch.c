@@ -67,6 +67,7 @@ void sx_dispatch_head(struct sx_http_req *http)
     struct sx_req *r = of(http);
     struct sx_plugins *ps = sx_http_server_arg(http->server);
     struct sx_slice host = host_name(http->host);
+    enum sx_route_result found;
     struct sx_route_match m;
 
     r->set = ps;
@@ -80,8 +81,13 @@ void sx_dispatch_head(struct sx_http_req *http)
     if (http->path.len > 5 && memcmp(http->path.data, "/_sx/", 5) == 0 && ps->rt.builtin != NULL &&
         ps->rt.builtin(http, ps->rt.arg))
         return;
-    switch (sx_router_match(ps->router, host.data, host.len, http->method.data, http->method.len,
-                            http->path.data, http->path.len, &m)) {
+    found = sx_router_match(ps->router, host.data, host.len, http->method.data, http->method.len,
+                            http->path.data, http->path.len, &m);
+    if (sx_openapi_is_asked(http, found == SX_ROUTE_FOUND ? m.target : NULL)) {
+        sx_openapi_answer(ps, http);
+        return;
+    }
+    switch (found) {
     case SX_ROUTE_FOUND: take_match(r, &m); break;
     case SX_ROUTE_NO_METHOD: refuse_method(http, m.allow); break;
     case SX_ROUTE_NO_PATH:
@@ -226,8 +232,10 @@ void sx_dispatch_ended(struct sx_http_req *http)
 {
     struct sx_req *r = of(http);
 
-    if (r->set == NULL)
-        return; /* refused before it was a request */
+    if (r->set == NULL) { /* refused before it was a request */
+        r->set = sx_http_server_arg(http->server);
+        r->since_ms = sx_http_now_ms(http->server);
+    }
     if (r->set->n_hooks > 0 && r->set->times_requests && http->resp.status != 0)
         call_after_hooks(r);
     if (!http->has_expired)

@@ -108,6 +108,8 @@ static int begin_serving(struct sx_worker *w)
         if (sx_http_server_listen(w->http, w->spec.listen_fds[i]) < 0)
             return SX_ERR_IO;
     w->phase = WORKER_SERVING;
+    if (w->spec.index == 0)
+        sx_worker_budget(w);
     sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_READY);
     return 0;
 }

@@ -44,6 +44,8 @@ struct sx_worker {
     struct sx_plugins *plugins;
     const struct sx_db_module *db;
     struct sx_db_pool *pool;
+    struct sx_work_item budget;
+    int budget_max; /* what the server allows, or a negative code */
     bool is_http_drained, is_db_ready, has_db;
     char db_why[160];
     uint32_t grace_ms, idle_ms; /* of the drain */
@@ -55,6 +57,9 @@ bool sx_worker_builtin(struct sx_http_req *r, void *arg);
 /* build.c: everything a worker is made of; faults in the report */
 int sx_worker_build(struct sx_worker *w, struct sx_report *rep);
 void sx_worker_log_db(void *arg, int severity, const char *text);
+
+/* budget.c: connections of all workers against the server's max_connections, said once */
+void sx_worker_budget(struct sx_worker *w);
 
 /* drain.c: the way out */
 void sx_worker_drain(struct sx_worker *w, uint32_t delay_ms, uint32_t grace_ms);
