@@ -185,10 +185,13 @@ int sx_board_state(const struct sx_board_worker *w)
     return state <= SX_WORKER_DRAINING ? (int)state : SX_WORKER_FREE;
 }
 
-bool sx_board_any_ready(const struct sx_board *b)
+bool sx_board_has_successor(const struct sx_board *b, uint32_t generation)
 {
     for (uint32_t i = 0; i < b->n_workers; i++) {
-        if (sx_board_state(board_worker(b, i)) == SX_WORKER_READY)
+        const struct sx_board_worker *w = board_worker(b, i);
+
+        if (sx_board_state(w) == SX_WORKER_READY &&
+            __atomic_load_n(&w->generation, __ATOMIC_RELAXED) > generation)
             return true;
     }
     return false;

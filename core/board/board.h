@@ -88,7 +88,8 @@ struct sx_board_thread *sx_board_thread_at(struct sx_board_worker *w,
                                            uint32_t thread); /* 0: the loop */
 void sx_board_set_state(struct sx_board_worker *w, uint32_t pid, uint32_t generation, int state);
 int sx_board_state(const struct sx_board_worker *w); /* enum sx_board_worker_state */
-bool sx_board_any_ready(const struct sx_board *b);
+/* Does a worker of a later generation serve?  Then a drain is a reload, not the end. */
+bool sx_board_has_successor(const struct sx_board *b, uint32_t generation);
 
 /* Add to a counter, set a gauge, observe in a histogram; any thread of the worker. */
 void sx_board_record(struct sx_board *b, struct sx_board_worker *w, uint32_t metric, double value);

@@ -87,6 +87,9 @@ void sx_worker_drain(struct sx_worker *w, uint32_t delay_ms, uint32_t grace_ms)
     if (w->phase >= WORKER_LEAVING)
         return;
     w->grace_ms = grace_ms;
+    /* With a successor there is time: an idle client may ask once more, and is then told to
+     * close, so that no request meets a closing connection. */
+    w->idle_ms = sx_board_has_successor(w->board, w->spec.generation) ? grace_ms / 4 * 3 : 0;
     w->phase = WORKER_LEAVING;
     if (delay_ms == 0)
         begin_drain(w);

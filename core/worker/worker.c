@@ -110,7 +110,6 @@ static int begin_serving(struct sx_worker *w)
     w->phase = WORKER_SERVING;
     if (w->spec.index == 0)
         sx_worker_budget(w);
-    sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_READY);
     return 0;
 }
 
@@ -203,6 +202,8 @@ static int fail(struct sx_worker *w, struct sx_report *rep)
 static int run(struct sx_worker *w)
 {
     w->phase = WORKER_READY;
+    /* Before the supervisor tells our predecessors, who look for a successor here. */
+    sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_READY);
     (void)sx_control_send(w->spec.control_fd, SX_CONTROL_READY, NULL);
     if (w->is_check)
         sx_worker_stop(w);

@@ -133,7 +133,8 @@ static void board_attached_by_another_process_is_the_same(void **state)
     const struct sx_board_thread *t = sx_board_thread_at(w, 2);
 
     assert_int_equal(sx_board_state(w), SX_WORKER_READY);
-    assert_true(sx_board_any_ready(b));
+    assert_true(sx_board_has_successor(b, 0));
+    assert_false(sx_board_has_successor(b, UINT32_MAX));
     assert_int_equal(t->depth, 1);
     assert_int_equal(t->stack[0].plugin, plugin);
     assert_int_equal(t->stack[0].route, 7);
@@ -347,7 +348,7 @@ static void use_everything(struct sx_board *b, uint64_t *seed)
         sx_board_route_done(sx_board_worker_at(b, 0), (uint32_t)next_random(seed), 500, 1);
     }
     assert_in_range(sx_board_state(sx_board_worker_at(b, 1)), SX_WORKER_FREE, SX_WORKER_DRAINING);
-    (void)sx_board_any_ready(b);
+    (void)sx_board_has_successor(b, 0);
     (void)sx_board_add_plugin(b, "hello", "1", "2");
     (void)sx_board_add_route(b, 3, "GET", "/");
     (void)sx_board_add_metric(b, 3, "m", 1, NULL, 0, "");
