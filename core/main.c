@@ -22,7 +22,7 @@
 
 struct options {
     const char *config_dir, *env;
-    bool effective, schema, dry_run, help;
+    bool effective, schema, dry_run, openapi, help;
     char **rest;
     int n_rest;
     char **argv;
@@ -139,7 +139,7 @@ static int run_check(const struct options *opt)
     if (load_all(opt, &rep, &cfg, &ps) < 0 || sx_plugins_check(ps, &rep) < 0)
         code = 2;
     else
-        (void)printf("%s: %zu plugins would be served, no fault found\n", cfg->env, cfg->n_plugins);
+        (void)printf("%s: no fault found\n", cfg->env);
     sx_plugins_destroy(ps);
     sx_config_destroy(cfg);
     return tell(&rep, code);
@@ -165,7 +165,7 @@ static int print_set(const struct options *opt,
 
 static int run_routes(const struct options *opt)
 {
-    return print_set(opt, sx_plugins_print_routes);
+    return print_set(opt, opt->openapi ? sx_plugins_print_openapi : sx_plugins_print_routes);
 }
 
 static int run_plugins(const struct options *opt)
@@ -280,8 +280,10 @@ static const struct command commands[] = {
       "Loads everything, runs each plugin's check function and serves nothing.  Ends with 2 and one\n"
       "sentence for each fault.",
       run_check, true },
-    { "routes", "[--config DIR] [--env NAME]", "list the routes that would be served",
-      "Method, path, plugin, where the handler runs, summary.", run_routes, true },
+    { "routes", "[--openapi] [--config DIR] [--env NAME]", "list the routes that would be served",
+      "Method, path, plugin, where the handler runs, summary.\n"
+      "--openapi  the OpenAPI document of them, as served at /openapi.json",
+      run_routes, true },
     { "plugins", "[--config DIR] [--env NAME]", "list the plugins of an environment",
       "Name, version, number of routes, mount point, file.", run_plugins, true },
     { "describe", "FILE.so", "tell what a plugin's file says of itself",
@@ -322,13 +324,10 @@ static int usage_of(const struct command *c)
 static int parse(int argc, char **argv, struct options *opt)
 {
     static const struct option longs[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "env", required_argument, NULL, 'e' },
-        { "effective", no_argument, NULL, 'f' },
-        { "schema", no_argument, NULL, 's' },
-        { "dry-run", no_argument, NULL, 'd' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' }, { "env", required_argument, NULL, 'e' },
+        { "effective", no_argument, NULL, 'f' },    { "schema", no_argument, NULL, 's' },
+        { "dry-run", no_argument, NULL, 'd' },      { "openapi", no_argument, NULL, 'o' },
+        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
     };
     int ch;
 
@@ -339,6 +338,7 @@ static int parse(int argc, char **argv, struct options *opt)
         case 'f': opt->effective = true; break;
         case 's': opt->schema = true; break;
         case 'd': opt->dry_run = true; break;
+        case 'o': opt->openapi = true; break;
         case 'h': opt->help = true; break;
         default: return -1;
         }

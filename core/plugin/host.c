@@ -112,7 +112,7 @@ const struct sx_host *sx_host_table(void)
         .size = sizeof(struct sx_host),
         .abi_major = SX_ABI_MAJOR,
         .abi_minor = SX_ABI_MINOR,
-        .version = "0.1.0",
+        .version = SX_VERSION,
         .state = get_state,
         .config = get_config,
         .worker = get_worker,

@@ -6,9 +6,11 @@
  * only when what this host does not know is empty.
  */
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "plugin/plugin_private.h"
 
 #define MAX_ENTRIES 4096u
@@ -79,7 +81,7 @@ static int check_sizes(struct sx_plugin *p, const sx_manifest *m, struct sx_repo
         { "sx_option", m->option_size, (uint32_t)offsetof(sx_option, doc) },
         { "sx_hook", m->hook_size, 8 },
         { "sx_metric", m->metric_size, 12 },
-        { "sx_migration", m->migration_size, (uint32_t)sizeof(sx_migration) },
+        { "sx_migration", m->migration_size, (uint32_t)offsetof(sx_migration, sql) + 8 },
     };
     int err = 0;
 
@@ -97,24 +99,35 @@ static int check_sizes(struct sx_plugin *p, const sx_manifest *m, struct sx_repo
     return err;
 }
 
-static int take_fields(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep)
+/* The tables that hang on a route. */
+static int take_route(struct sx_plugin *p, const sx_manifest *m, uint32_t i, struct sx_report *rep)
 {
-    p->fields = calloc((size_t)p->n_routes + 1, sizeof *p->fields);
-    if (p->fields == NULL)
-        return SX_ERR_NOMEM;
-    for (uint32_t i = 0; i < p->n_routes; i++) {
-        struct table t = { "route parameters", (const char *)p->routes[i].params, m->field_size,
-                           sizeof(sx_field) };
-        void *copy;
-        uint32_t n;
-        int err = take_table(p, &t, rep, &copy, &n);
+    sx_route *r = &p->routes[i];
+    struct table fields = { "route parameters", (const char *)r->params, m->field_size,
+                            sizeof(sx_field) };
+    struct table responses = { "responses", (const char *)r->responses, m->response_size,
+                               sizeof(sx_response) };
+    uint32_t n;
+    int err = take_table(p, &fields, rep, (void **)&p->fields[i], &n);
 
-        if (err < 0)
-            return err;
-        p->fields[i] = copy;
-        p->routes[i].params = copy;
-    }
-    return 0;
+    if (err == 0)
+        err = take_table(p, &responses, rep, (void **)&p->responses[i], &n);
+    r->params = p->fields[i];
+    r->responses = p->responses[i];
+    return err;
+}
+
+static int take_routes(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep)
+{
+    int err = 0;
+
+    p->fields = calloc((size_t)p->n_routes + 1, sizeof *p->fields);
+    p->responses = calloc((size_t)p->n_routes + 1, sizeof *p->responses);
+    if (p->fields == NULL || p->responses == NULL)
+        return SX_ERR_NOMEM;
+    for (uint32_t i = 0; i < p->n_routes && err == 0; i++)
+        err = take_route(p, m, i, rep);
+    return err;
 }
 
 static int take_tables(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep)
@@ -141,31 +154,94 @@ static int take_tables(struct sx_plugin *p, const sx_manifest *m, struct sx_repo
     for (size_t i = 0; i < 5 && err == 0; i++)
         err = take_table(p, &tables[i].t, rep, tables[i].to, &n[i]);
     p->n_routes = err == 0 ? n[0] : 0;
-    return err == 0 ? take_fields(p, m, rep) : err;
+    return err == 0 ? take_routes(p, m, rep) : err;
 }
 
-/* Whatever a plugin may have written that no route could work with. */
-static int check_routes(struct sx_plugin *p, struct sx_report *rep)
+/* --- What no route could work with ---------------------------------------------------------- */
+
+static void fault(const struct sx_plugin *p, const sx_route *r, struct sx_report *rep,
+                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+static void fault(const struct sx_plugin *p, const sx_route *r, struct sx_report *rep,
+                  const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    sx_report_add(rep, "%s: plugin \"%s\": route %s %s %s", p->path, p->note.name, r->method,
+                  r->path, text);
+}
+
+static void check_handler(const struct sx_plugin *p, const sx_route *r, struct sx_report *rep)
+{
+    if ((r->handler == NULL) == (r->blocking == NULL))
+        fault(p, r, rep, "has %s, expected a handler or a blocking one",
+              r->handler == NULL ? "neither" : "both");
+    else if (r->blocking != NULL && (p->manifest.needs & SX_CAP_BLOCKING) == 0)
+        fault(p, r, rep, "is blocking, but the manifest does not need SX_CAP_BLOCKING");
+}
+
+static void check_fields(const struct sx_plugin *p, const sx_route *r, struct sx_report *rep)
+{
+    for (const sx_field *f = r->params; f != NULL && (f->name != NULL || f->doc != NULL); f++) {
+        if (f->name == NULL || *f->name == '\0' || !sx_is_utf8(f->name, strlen(f->name))) {
+            fault(p, r, rep, "declares a parameter without a name in UTF-8");
+            return;
+        }
+        if (f->in < SX_IN_PATH || f->in > SX_IN_FORM)
+            fault(p, r, rep, "declares the parameter \"%s\" in place %d, expected an SX_IN_",
+                  f->name, (int)f->in);
+        if (f->type != SX_BOOL && f->type != SX_INT && f->type != SX_NUMBER && f->type != SX_TEXT)
+            fault(
+                p, r, rep,
+                "declares the parameter \"%s\" of type %d, expected SX_BOOL, SX_INT, SX_NUMBER or "
+                "SX_TEXT",
+                f->name, (int)f->type);
+    }
+}
+
+/* A JSON Schema is an object, or true or false. */
+static void check_schema(const struct sx_plugin *p, const sx_route *r, const char *what,
+                         const char *text, struct sx_report *rep)
+{
+    json_t *schema = text == NULL ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
+
+    if (text != NULL && !json_is_object(schema) && !json_is_boolean(schema))
+        fault(p, r, rep, "has a %s that is no JSON Schema: \"%.80s\"", what, text);
+    json_decref(schema);
+}
+
+static void check_responses(const struct sx_plugin *p, const sx_route *r, struct sx_report *rep)
+{
+    for (const sx_response *s = r->responses;
+         s != NULL && (s->status != 0 || s->doc != NULL || s->schema != NULL); s++) {
+        if (s->status < 100 || s->status > 599)
+            fault(p, r, rep, "declares a response of status %d, expected 100 to 599",
+                  (int)s->status);
+        check_schema(p, r, "response schema", s->schema, rep);
+    }
+}
+
+static int check_routes(const struct sx_plugin *p, struct sx_report *rep)
 {
     size_t before = rep->n_faults;
 
     for (uint32_t i = 0; i < p->n_routes; i++) {
         const sx_route *r = &p->routes[i];
 
-        if (r->method == NULL || r->path == NULL || *r->path != '/')
+        if (r->method == NULL || r->path == NULL || *r->path != '/') {
             sx_report_add(
                 rep, "%s: plugin \"%s\": route %u needs a method and a path that begins with /",
                 p->path, p->note.name, i);
-        else if ((r->handler == NULL) == (r->blocking == NULL))
-            sx_report_add(
-                rep, "%s: plugin \"%s\": route %s %s has %s, expected a handler or a blocking one",
-                p->path, p->note.name, r->method, r->path, r->handler == NULL ? "neither" : "both");
-        else if (r->blocking != NULL && (p->manifest.needs & SX_CAP_BLOCKING) == 0)
-            sx_report_add(
-                rep,
-                "%s: plugin \"%s\": route %s %s is blocking, but the manifest does not need "
-                "SX_CAP_BLOCKING",
-                p->path, p->note.name, r->method, r->path);
+            continue;
+        }
+        check_handler(p, r, rep);
+        check_fields(p, r, rep);
+        check_responses(p, r, rep);
+        check_schema(p, r, "body_schema", r->body_schema, rep);
     }
     return rep->n_faults == before ? 0 : SX_ERR_INVALID;
 }
@@ -181,8 +257,9 @@ int sx_manifest_take(struct sx_plugin *p, const sx_manifest *m, struct sx_report
     if (m->manifest_size > shared &&
         !is_zero((const char *)m + shared, m->manifest_size - shared)) {
         sx_report_add(rep,
-                      "%s: plugin \"%s\": its manifest uses fields that this host does not know",
-                      p->path, p->note.name);
+                      "%s: plugin \"%s\": its manifest has %u bytes and uses those beyond the %zu "
+                      "that this host knows",
+                      p->path, p->note.name, m->manifest_size, sizeof *m);
         return SX_ERR_INVALID;
     }
     if (p->manifest.host == NULL) {
@@ -196,10 +273,12 @@ int sx_manifest_take(struct sx_plugin *p, const sx_manifest *m, struct sx_report
 
 void sx_manifest_release(struct sx_plugin *p)
 {
-    if (p->fields != NULL)
-        for (uint32_t i = 0; i < p->n_routes; i++)
-            free(p->fields[i]);
+    for (uint32_t i = 0; p->fields != NULL && i < p->n_routes; i++)
+        free(p->fields[i]);
+    for (uint32_t i = 0; p->responses != NULL && i < p->n_routes; i++)
+        free(p->responses[i]);
     free(p->fields);
+    free(p->responses);
     free(p->routes);
     free(p->options);
     free(p->hooks);

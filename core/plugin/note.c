@@ -6,6 +6,7 @@
  */
 #include <elf.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -142,7 +143,17 @@ static const char *read_note(struct elf_file *f, sx_note *ret_note)
     return why != NULL ? why : find_note(f, ret_note);
 }
 
-int sx_plugin_note_read(const char *path, struct sx_report *rep, struct sx_plugin_note *ret_note)
+/* name: what the configuration calls it; the file may have no name to tell. */
+static void refuse(struct sx_report *rep, const char *path, const char *name, const char *why)
+{
+    if (name == NULL)
+        sx_report_add(rep, "%s: %s", path, why);
+    else
+        sx_report_add(rep, "%s: plugin \"%s\" %s", path, name, why);
+}
+
+int sx_plugin_note_read(const char *path, const char *name, struct sx_report *rep,
+                        struct sx_plugin_note *ret_note)
 {
     struct elf_file f = { .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
     struct sx_plugin_note note = { 0 };
@@ -150,13 +161,16 @@ int sx_plugin_note_read(const char *path, struct sx_report *rep, struct sx_plugi
     const char *why;
 
     if (f.fd < 0) {
-        sx_report_add(rep, "%s: cannot be read: %s", path, strerror(errno));
+        char text[128];
+
+        (void)snprintf(text, sizeof text, "cannot be read: %s", strerror(errno));
+        refuse(rep, path, name, text);
         return SX_ERR_MISSING;
     }
     why = read_note(&f, &raw);
     (void)close(f.fd);
     if (why != NULL) {
-        sx_report_add(rep, "%s: %s", path, why);
+        refuse(rep, path, name, why);
         return SX_ERR_INVALID;
     }
     note.magic = raw.magic;

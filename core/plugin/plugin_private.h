@@ -46,9 +46,10 @@ struct sx_plugin {
     struct sx_plugin_note note;
     char *path; /* owned: of the file that was mapped */
     void *handle;
-    sx_manifest manifest; /* today's layout, zeros behind what the file has */
-    sx_route *routes;     /* copies in today's layout, owned; ended by a zeroed one */
-    sx_field **fields;    /* owned, one array per route */
+    sx_manifest manifest;    /* today's layout, zeros behind what the file has */
+    sx_route *routes;        /* copies in today's layout, owned; ended by a zeroed one */
+    sx_field **fields;       /* owned, one array per route */
+    sx_response **responses; /* the same */
     sx_option *options;
     sx_hook *hooks;
     sx_metric *metrics;
@@ -95,6 +96,8 @@ struct sx_plugins {
     struct sx_proxies *proxies; /* owned, or NULL */
     uint32_t n_pending;         /* tasks, batches, posts; atomic */
     pthread_mutex_t lease_lock; /* guards sx_req.lease against the deadline */
+    char *openapi;              /* owned: the document, made at its first use */
+    char openapi_tag[40];
 };
 
 enum sx_op_kind { OP_NONE, OP_ROWS, OP_BATCH, OP_OFFLOAD, OP_BLOCKING, OP_AFTER };
@@ -216,6 +219,10 @@ void sx_settle(struct sx_req *r, int result);
 /* The chain and then the route's own handler. */
 void sx_advance(struct sx_req *r);
 int sx_fail_with(struct sx_req *r, int result); /* prepares the answer to a negative result */
+
+/* openapi.c: the core's own GET /openapi.json, unless a plugin owns that path */
+bool sx_openapi_is_asked(const struct sx_http_req *http, const struct sx_entry *owner);
+void sx_openapi_answer(struct sx_plugins *ps, struct sx_http_req *http);
 
 /* params.c */
 int sx_params_check(struct sx_req *r); /* 0, or it has answered 400 */

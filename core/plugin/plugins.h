@@ -45,8 +45,9 @@ struct sx_plugins_settings {
 };
 
 /* Reads the note of a file; nothing is mapped.  One sentence in the report when there is
- * none, or one that this host cannot serve. */
-int sx_plugin_note_read(const char *path, struct sx_report *rep, struct sx_plugin_note *ret_note);
+ * none, or one that this host cannot serve.  name: what the configuration calls it, or NULL. */
+int sx_plugin_note_read(const char *path, const char *name, struct sx_report *rep,
+                        struct sx_plugin_note *ret_note);
 
 /* Checks all notes first, then maps what passed, reads the manifests, checks options and
  * grants and builds the routes: constructors of the files run here, so a file's first
@@ -62,6 +63,8 @@ int sx_plugins_check(struct sx_plugins *ps, struct sx_report *rep);
 
 void sx_plugins_print(const struct sx_plugins *ps, FILE *out);
 void sx_plugins_print_routes(const struct sx_plugins *ps, FILE *out);
+/* The document that is served at /openapi.json. */
+void sx_plugins_print_openapi(const struct sx_plugins *ps, FILE *out);
 /* Everything a file's manifest says. */
 int sx_plugin_describe(const char *path, struct sx_report *rep, FILE *out);
 

@@ -53,7 +53,7 @@ static int examine(struct sx_plugin *p, struct sx_report *rep)
     p->path = strdup(copy != NULL ? copy->path : p->cfg->path);
     if (p->path == NULL)
         return SX_ENOMEM;
-    if (sx_plugin_note_read(p->path, rep, &p->note) < 0)
+    if (sx_plugin_note_read(p->path, p->cfg->name, rep, &p->note) < 0)
         return SX_EINVAL;
     (void)snprintf(path, sizeof path, "plugins.%s", p->cfg->name);
     if (strcmp(p->note.name, p->cfg->name) != 0)
@@ -235,6 +235,7 @@ void sx_plugins_destroy(struct sx_plugins *ps)
     (void)pthread_mutex_destroy(&ps->lease_lock);
     free(ps->hooks);
     free(ps->migrate);
+    free(ps->openapi);
     free(ps->plugins);
     free(ps);
 }
