@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "http/http_private.h"
+#include "http/multipart.h"
 
 /* Nothing after this request is read (I8): its answer is the last one. */
 static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, const char *why)
@@ -20,7 +21,7 @@ static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, co
         const char *code;
     } codes[] = { { 400, "bad_request" },       { 413, "body_too_large" },
                   { 414, "target_too_long" },   { 417, "expectation_failed" },
-                  { 431, "headers_too_large" }, { 500, "out_of_memory" },
+                  { 431, "headers_too_large" }, { 500, "body_not_kept" },
                   { 501, "not_implemented" },   { 505, "version_not_supported" },
                   { 0, "bad_request" } };
     size_t i = 0;
@@ -61,7 +62,7 @@ static void body_complete(struct sx_http_conn *c, struct sx_http_req *r)
 static const char *body_fault(int status)
 {
     return status == 413   ? "the body is larger than this route accepts"
-           : status == 500 ? "no memory for the body"
+           : status == 500 ? "the body could not be kept, for want of memory or disk"
                            : "the body is not framed as RFC 9112 says";
 }
 
@@ -109,12 +110,31 @@ static void begin_discard(struct sx_http_conn *c, struct sx_http_req *r)
     begin_receiving(c, r);
 }
 
+/* A form whose parts the route wants is parsed as it arrives: large parts go to files. */
+static void begin_multipart(struct sx_http_req *r)
+{
+    const struct sx_http_limits *limits = &r->server->set.limits;
+    struct sx_slice type = sx_http_header(r, "content-type", 12);
+    struct sx_multipart_limits parts = { .max_parts = SX_HTTP_MAX_PARTS,
+                                         .max_header_bytes = SX_HTTP_PART_HEADER_BYTES,
+                                         .spool_bytes = limits->spool_bytes,
+                                         .upload_bytes = limits->upload_bytes,
+                                         .spool_dir = r->server->set.spool_dir };
+
+    if (!r->wants_multipart || r->resp.status != 0)
+        return;
+    r->wants_multipart = sx_multipart_is(type);
+    if (r->wants_multipart && sx_multipart_create(&r->arena, type, &parts, &r->multipart) < 0)
+        (void)sx_http_problem(r, 400, "bad_form", "the form's Content-Type has no usable boundary");
+}
+
 /* What follows the head; returns how much of the body was used. */
 static size_t begin_body(struct sx_http_conn *c, struct sx_http_req *r, const char *data,
                          size_t len)
 {
     size_t whole = (size_t)r->content_length; /* r may be gone when it was answered */
 
+    begin_multipart(r);
     if (r->resp.status == 0 && r->content_length != UINT64_MAX && r->content_length > r->max_body)
         (void)sx_http_problem(
             r, 413, "body_too_large", "the body has %llu bytes, this route accepts %llu",

@@ -6,8 +6,10 @@
  */
 #include <string.h>
 
+#include "http/multipart.h"
 #include "plugin/plugin_private.h"
 
+#define UPLOAD_OVERHEAD_BYTES 65536u /* delimiters and headers of the parts of a form */
 #define ALL_METHODS "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 static struct sx_req *of(struct sx_http_req *http)
@@ -44,6 +46,11 @@ static void refuse_method(struct sx_http_req *http, const char *allow)
                           (int)(http->method.len > 40 ? 40 : http->method.len), http->method.data);
 }
 
+static bool is_upload(const struct sx_http_req *http)
+{
+    return sx_multipart_is(sx_http_header(http, "content-type", 12));
+}
+
 static void take_match(struct sx_req *r, const struct sx_route_match *m)
 {
     const struct sx_entry *e = m->target;
@@ -57,6 +64,8 @@ static void take_match(struct sx_req *r, const struct sx_route_match *m)
                                                (uint32_t)m->params[i].len, NULL };
     if (e->max_body != 0)
         r->http.max_body = e->max_body;
+    else if (e->has_form && is_upload(&r->http))
+        r->http.max_body = (uint64_t)r->set->set.config->http.upload_bytes + UPLOAD_OVERHEAD_BYTES;
     if (e->timeout_ms != 0)
         r->http.deadline_ms = r->since_ms + e->timeout_ms;
     r->http.wants_multipart = e->has_form;
