@@ -21,7 +21,7 @@ struct sx_db_lookup {
     struct sx_db_conn *conn; /* NULL: nobody waits any more */
     struct sx_db_pool *pool;
     const struct sx_db_address *address;
-    size_t i;                /* the host that is looked up */
+    size_t i;                           /* the host that is looked up */
     struct sx_db_host found[MAX_HOSTS]; /* owned texts */
     size_t n_found;
     char why[200];
@@ -84,7 +84,8 @@ static bool is_name(const struct sx_db_host *h)
            inet_pton(AF_INET, h->name, number) != 1 && inet_pton(AF_INET6, h->name, number) != 1;
 }
 
-static int read_hosts(struct sx_db_address *a, const char *names, const char *addrs, const char *ports)
+static int read_hosts(struct sx_db_address *a, const char *names, const char *addrs,
+                      const char *ports)
 {
     size_t n_names = count_parts(names), n_addrs = count_parts(addrs);
     size_t n = n_names > n_addrs ? n_names : n_addrs;
@@ -140,7 +141,7 @@ void sx_db_address_finish(struct sx_db_address *a)
     memset(a, 0, sizeof *a);
 }
 
-/* --- looking up ------------------------------------------------------------------- */
+/* --- looking up ----------------------------------------------------------------- */
 
 static void look_up_from(struct sx_db_lookup *l);
 
@@ -162,9 +163,12 @@ static void add_answer(struct sx_db_lookup *l, const struct addrinfo *answer)
     char text[INET6_ADDRSTRLEN];
 
     for (; answer != NULL; answer = answer->ai_next) {
-        const void *addr = answer->ai_family == AF_INET6
-            ? (const void *)&((const struct sockaddr_in6 *)(const void *)answer->ai_addr)->sin6_addr
-            : (const void *)&((const struct sockaddr_in *)(const void *)answer->ai_addr)->sin_addr;
+        const void *addr =
+            answer->ai_family == AF_INET6
+                ? (const void *)&((const struct sockaddr_in6 *)(const void *)answer->ai_addr)
+                      ->sin6_addr
+                : (const void *)&((const struct sockaddr_in *)(const void *)answer->ai_addr)
+                      ->sin_addr;
 
         if (inet_ntop(answer->ai_family, addr, text, sizeof text) != NULL)
             add_found(l, &l->address->hosts[l->i], text);

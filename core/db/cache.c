@@ -24,7 +24,8 @@ void sx_db_cache_init(struct sx_db_cache *cache)
     sx_list_init(&cache->lru);
 }
 
-void sx_db_cache_remove(struct sx_db_cache *cache, struct sx_db_texts *texts, struct sx_db_cached *c)
+void sx_db_cache_remove(struct sx_db_cache *cache, struct sx_db_texts *texts,
+                        struct sx_db_cached *c)
 {
     struct sx_db_cached **at = bucket_of(cache, c->text, c->owner);
 

@@ -30,7 +30,8 @@ static void connect_further(struct sx_db_conn *conn);
 static const unsigned followers[] = {
     [CONN_AWAY] = 1u << CONN_RESOLVING | 1u << CONN_CLOSED,
     [CONN_RESOLVING] = 1u << CONN_CONNECTING | 1u << CONN_AWAY | 1u << CONN_CLOSED,
-    [CONN_CONNECTING] = 1u << CONN_SETTING_UP | 1u << CONN_LENT | 1u << CONN_AWAY | 1u << CONN_CLOSED,
+    [CONN_CONNECTING] = 1u << CONN_SETTING_UP | 1u << CONN_LENT | 1u << CONN_AWAY |
+                        1u << CONN_CLOSED,
     [CONN_SETTING_UP] = 1u << CONN_READY | 1u << CONN_AWAY | 1u << CONN_CLOSED,
     [CONN_READY] = 1u << CONN_LENT | 1u << CONN_AWAY | 1u << CONN_CLOSED,
     [CONN_LENT] = 1u << CONN_SETTING_UP | 1u << CONN_AWAY | 1u << CONN_CLOSED,
@@ -62,7 +63,7 @@ void sx_db_conn_finish(struct sx_db_conn *conn)
         (void)close(conn->wake_fd);
 }
 
-/* --- the poll handle -------------------------------------------------------------- */
+/* --- the poll handle ------------------------------------------------------------ */
 
 static void on_watch_closed(uv_handle_t *handle)
 {
@@ -128,7 +129,7 @@ static int watch(struct sx_db_conn *conn, int events)
     return uv_poll_start(&w->poll, events, on_io) < 0 ? SX_ERR_IO : 0;
 }
 
-/* --- away ------------------------------------------------------------------------- */
+/* --- away ----------------------------------------------------------------------- */
 
 static uint32_t backoff_ms(const struct sx_db_conn *conn)
 {
@@ -191,7 +192,7 @@ void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
     sx_db_pool_wake(pool);
 }
 
-/* --- connecting ------------------------------------------------------------------- */
+/* --- connecting ----------------------------------------------------------------- */
 
 void sx_db_conn_start(struct sx_db_conn *conn)
 {
@@ -223,7 +224,9 @@ static int list_hosts(const struct sx_db_conn *conn, const struct sx_db_host *ho
             const struct sx_db_host *h = &hosts[(i + conn->n_timeouts) % n];
 
             (void)fprintf(out, "%s%s", i > 0 ? "," : "",
-                          which == 0 ? h->name : which == 1 ? h->addr : h->port);
+                          which == 0   ? h->name
+                          : which == 1 ? h->addr
+                                       : h->port);
         }
         if (fclose(out) != 0)
             return SX_ERR_NOMEM;
@@ -264,8 +267,9 @@ void sx_db_conn_resolved(struct sx_db_conn *conn, const struct sx_db_host *hosts
     for (int i = 0; i < 3; i++)
         free(lists[i]);
     if (conn->pg == NULL || PQstatus(conn->pg) == CONNECTION_BAD) {
-        sx_db_conn_lose(conn, why != NULL ? why
-                                          : conn->pg != NULL ? PQerrorMessage(conn->pg) : "out of memory");
+        sx_db_conn_lose(conn, why != NULL        ? why
+                              : conn->pg != NULL ? PQerrorMessage(conn->pg)
+                                                 : "out of memory");
         return;
     }
     PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
@@ -308,7 +312,7 @@ static void connect_further(struct sx_db_conn *conn)
         sx_db_conn_lose(conn, "the socket cannot be watched");
 }
 
-/* --- ready ------------------------------------------------------------------------ */
+/* --- ready ---------------------------------------------------------------------- */
 
 void sx_db_conn_set_up(struct sx_db_conn *conn)
 {

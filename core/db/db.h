@@ -28,13 +28,25 @@ struct sx_db_rows; /* a result */
 /* Same layout as sx_param, sx_params and sx_stmt of <sx/plugin.h>; core/plugin asserts it.
  * type: 0 null, 1 bool, 2 int, 3 number, 4 text, 5 bytes, 6 JSON (here always text with a
  * length: the caller has written the json_t out). */
-enum sx_db_type { SX_DB_NULL, SX_DB_BOOL, SX_DB_INT, SX_DB_NUMBER, SX_DB_TEXT, SX_DB_BYTES, SX_DB_JSON };
+enum sx_db_type {
+    SX_DB_NULL,
+    SX_DB_BOOL,
+    SX_DB_INT,
+    SX_DB_NUMBER,
+    SX_DB_TEXT,
+    SX_DB_BYTES,
+    SX_DB_JSON
+};
 
 struct sx_db_param {
     int32_t type;
     int32_t reserved;
     size_t len;
-    union { int64_t i; double f; const void *p; } v;
+    union {
+        int64_t i;
+        double f;
+        const void *p;
+    } v;
 };
 
 struct sx_db_stmt {
@@ -50,7 +62,8 @@ enum { SX_DB_READ_ONLY = 1 << 0 };
 /* Whose statements they are: one per plugin, lives as long as the pool.  Borrowed. */
 struct sx_db_owner {
     const char *name;        /* of the plugin, for messages                        */
-    const char *role;        /* or NULL: the login role                            */
+    const char *role;        /* or NULL: the login role; "sx_" and the plugin's name
+                              * where migrate() has found or made one (needs_role)  */
     const char *search_path; /* "orders, exchange, pg_catalog"-like list, quoted   */
     uint32_t index;
 };
@@ -125,10 +138,10 @@ struct sx_db_migration {
 };
 
 struct sx_db_migrate_plugin {
-    const char *name;      /* also the schema                                     */
+    const char *name;                    /* also the schema                                     */
     const struct sx_db_migration *steps; /* ends with sql NULL; NULL: none        */
     const char *const *uses;             /* ends with NULL, or NULL               */
-    bool needs_role;       /* out: a role of its own exists and is granted        */
+    bool needs_role; /* out: a role of its own, "sx_NAME", exists and the login may take it */
 };
 
 enum sx_db_migrate_mode { SX_DB_MIGRATE_VERIFY, SX_DB_MIGRATE_DRY_RUN, SX_DB_MIGRATE_APPLY };
@@ -155,7 +168,9 @@ struct sx_db_module {
      * been missed. */
     int (*listen)(struct sx_db_pool *pool, const char *channel, sx_db_notify_fn *fn, void *arg);
 
-    /* [pool thread] A lease takes no connection before its first statement.  The first
+    /* [pool thread] A lease takes no connection before its first statement.  deadline_ns 0:
+     * none.  The rows of lease_exec live until the next call or the end; COPY is for those who
+     * take lease_conn.  SX_ERR_INVALID from control: begun already, nothing to commit.  The first
      * failure sticks until end.  end rolls back, resets and gives the connection back;
      * *ret_left_open tells that a transaction was left open (the text says how). */
     int (*lease_create)(struct sx_db_pool *pool, const struct sx_db_owner *owner,
@@ -165,7 +180,8 @@ struct sx_db_module {
     const struct sx_db_failure *(*lease_failure)(const struct sx_db_lease *l);
     void *(*lease_conn)(struct sx_db_lease *l); /* PGconn */
     void (*lease_end)(struct sx_db_lease *l, const char **ret_left_open);
-    /* [any thread] The request's deadline passed: the running statement is cancelled. */
+    /* [any thread] The request's deadline passed: the running statement is cancelled, now and
+     * later.  Never blocks.  The caller sees to it that the lease has not ended meanwhile. */
     void (*lease_cancel)(struct sx_db_lease *l);
 
     /* Rows.  [any] Borrowed; a bad place or SQL NULL reads as NULL. */
@@ -174,7 +190,8 @@ struct sx_db_module {
     const char *(*rows_name)(const struct sx_db_rows *rows, uint32_t col);
     int32_t (*rows_column)(const struct sx_db_rows *rows, const char *name); /* -1 */
     uint32_t (*rows_oid)(const struct sx_db_rows *rows, uint32_t col);
-    const char *(*rows_text)(const struct sx_db_rows *rows, uint32_t row, uint32_t col, size_t *ret_len);
+    const char *(*rows_text)(const struct sx_db_rows *rows, uint32_t row, uint32_t col,
+                             size_t *ret_len);
     uint64_t (*rows_affected)(const struct sx_db_rows *rows);
     const void *(*rows_pg)(const struct sx_db_rows *rows);
     void (*rows_keep)(struct sx_db_rows *rows); /* takes a reference */

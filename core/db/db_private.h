@@ -17,18 +17,18 @@
 #include "base/check.h"
 
 enum {
-    MAX_SHARED_READS = 16,  /* statements per shared Sync                             */
-    MAX_IN_FLIGHT = 64,     /* jobs sent and not answered, per connection             */
-    MAX_CACHED = 256,       /* prepared statements per connection                     */
-    MAX_TEXTS = 1024,       /* texts that are remembered though nobody uses them      */
-    SLOW_HEAD_MS = 50,      /* nothing is queued behind a statement that ran so long  */
-    SLOW_TEXT_US = 20000,   /* average above which a text counts as slow              */
-    MEASURED_ALONE = 4,     /* times that a text from a slow group is sent alone      */
+    MAX_SHARED_READS = 16, /* statements per shared Sync                             */
+    MAX_IN_FLIGHT = 64,    /* jobs sent and not answered, per connection             */
+    MAX_CACHED = 256,      /* prepared statements per connection                     */
+    MAX_TEXTS = 1024,      /* texts that are remembered though nobody uses them      */
+    SLOW_HEAD_MS = 50,     /* nothing is queued behind a statement that ran so long  */
+    SLOW_TEXT_US = 20000,  /* average above which a text counts as slow              */
+    MEASURED_ALONE = 4,    /* times that a text from a slow group is sent alone      */
     TICK_MS = 20,
-    STUCK_GRACE_MS = 5000,  /* beyond the server's own timeout: the connection is dead */
+    STUCK_GRACE_MS = 5000, /* beyond the server's own timeout: the connection is dead */
 };
 
-/* --- statement.c: texts of statements, checked once and remembered ----------------- */
+/* --- statement.c: texts of statements, checked once and remembered -------------- */
 
 struct sx_db_text {
     struct sx_list lru;      /* in sx_db_texts.unused while n_refs is 0 */
@@ -37,9 +37,9 @@ struct sx_db_text {
     size_t len;
     uint64_t hash;
     uint32_t n_refs;
-    uint32_t average_us;     /* 0: not measured yet                     */
-    uint32_t n_alone;        /* so many times with a Sync of its own, to be timed */
-    bool leaves_trace;       /* names something that outlives its transaction */
+    uint32_t average_us; /* 0: not measured yet                     */
+    uint32_t n_alone;    /* so many times with a Sync of its own, to be timed */
+    bool leaves_trace;   /* names something that outlives its transaction */
 };
 
 struct sx_db_texts {
@@ -56,7 +56,7 @@ void sx_db_texts_unref(struct sx_db_texts *texts, struct sx_db_text *text);
 /* One command, and one of those that the loop may send? */
 bool sx_db_is_loop_statement(const char *sql, bool *ret_leaves_trace);
 
-/* --- param.c: parameters in the form libpq wants ----------------------------------- */
+/* --- param.c: parameters in the form libpq wants -------------------------------- */
 
 struct sx_db_params {
     const char **values;
@@ -72,7 +72,7 @@ int sx_db_params_check(const struct sx_db_stmt *stmt);
 int sx_db_params_fill(struct sx_db_params *params, const struct sx_db_stmt *stmt);
 void sx_db_params_finish(struct sx_db_params *params);
 
-/* --- rows.c, failure.c -------------------------------------------------------------- */
+/* --- rows.c, failure.c ---------------------------------------------------------- */
 
 struct sx_db_rows {
     atomic_uint n_refs;
@@ -86,7 +86,8 @@ uint32_t sx_db_rows_columns(const struct sx_db_rows *rows);
 const char *sx_db_rows_name(const struct sx_db_rows *rows, uint32_t col);
 int32_t sx_db_rows_column(const struct sx_db_rows *rows, const char *name);
 uint32_t sx_db_rows_oid(const struct sx_db_rows *rows, uint32_t col);
-const char *sx_db_rows_text(const struct sx_db_rows *rows, uint32_t row, uint32_t col, size_t *ret_len);
+const char *sx_db_rows_text(const struct sx_db_rows *rows, uint32_t row, uint32_t col,
+                            size_t *ret_len);
 uint64_t sx_db_rows_affected(const struct sx_db_rows *rows);
 const void *sx_db_rows_pg(const struct sx_db_rows *rows);
 void sx_db_rows_keep(struct sx_db_rows *rows);
@@ -98,28 +99,28 @@ void sx_db_failure_read(struct sx_db_failure *ret, const PGresult *res, uint32_t
 bool sx_db_is_fatal(const PGresult *res);
 bool sx_db_has_sqlstate(const PGresult *res, const char *sqlstate);
 
-/* --- A job: what the pool knows of one sx_db_op.  It outlives a forgotten op. -------- */
+/* --- A job: what the pool knows of one sx_db_op.  It outlives a forgotten op. --- */
 
 struct sx_db_job {
-    struct sx_list link;  /* queue, connection, finished or free jobs   */
-    struct sx_db_op *op;  /* NULL: forgotten                            */
+    struct sx_list link; /* queue, connection, finished or free jobs   */
+    struct sx_db_op *op; /* NULL: forgotten                            */
     const struct sx_db_owner *owner;
     uint32_t n_stmts;
     uint32_t n_done;
-    uint32_t timeout_ms;  /* of each statement, the session's included  */
+    uint32_t timeout_ms; /* of each statement, the session's included  */
     uint32_t n_resent;
     uint32_t round; /* of dispatching, in which it was tried last */
     uint64_t deadline_ms;
     uint64_t sent_ns;
-    PGresult *error;      /* owned                                      */
-    const char *why;      /* without an error of the server; literal    */
+    PGresult *error; /* owned                                      */
+    const char *why; /* without an error of the server; literal    */
     uint32_t error_index;
-    bool is_read;         /* every statement is                         */
-    bool is_alone;        /* has a Sync of its own                      */
+    bool is_read;  /* every statement is                         */
+    bool is_alone; /* has a Sync of its own                      */
     bool is_slow;
-    bool is_unnamed;      /* its prepared statement went stale          */
+    bool is_unnamed; /* its prepared statement went stale          */
     bool leaves_trace;
-    bool has_timeout;     /* another one than the session's             */
+    bool has_timeout; /* another one than the session's             */
     bool is_lost, is_busy, outcome_unknown;
     struct sx_db_text **texts; /* n_stmts each */
     struct sx_db_rows **rows;
@@ -127,7 +128,7 @@ struct sx_db_job {
     struct sx_db_rows *one_row[1];
 };
 
-/* --- A connection ------------------------------------------------------------------- */
+/* --- A connection --------------------------------------------------------------- */
 
 enum sx_db_conn_kind {
     KIND_READER,   /* shared, refuses writes              */
@@ -138,8 +139,8 @@ enum sx_db_conn_kind {
 };
 
 enum sx_db_conn_state {
-    CONN_AWAY,       /* no PGconn; tries again at retry_ms   */
-    CONN_RESOLVING,  /* names of hosts are looked up         */
+    CONN_AWAY,      /* no PGconn; tries again at retry_ms   */
+    CONN_RESOLVING, /* names of hosts are looked up         */
     CONN_CONNECTING,
     CONN_SETTING_UP, /* its settings are on their way        */
     CONN_READY,      /* shared, in pipeline mode             */
@@ -149,17 +150,24 @@ enum sx_db_conn_state {
 
 /* What the head of the pipeline will answer, in order. */
 enum sx_db_step_kind {
-    STEP_PREFIX,  /* a setting before a job's statements, or housekeeping */
+    STEP_PREFIX, /* a setting before a job's statements, or housekeeping */
     STEP_PREPARE,
     STEP_EXEC,
     STEP_SYNC,
 };
 
-enum sx_db_group_kind { GROUP_JOBS, GROUP_SETUP, GROUP_SWITCH, GROUP_RESET, GROUP_LISTEN, GROUP_HOUSE };
+enum sx_db_group_kind {
+    GROUP_JOBS,
+    GROUP_SETUP,
+    GROUP_SWITCH,
+    GROUP_RESET,
+    GROUP_LISTEN,
+    GROUP_HOUSE
+};
 
 struct sx_db_step {
     uint8_t kind;
-    uint8_t group;  /* of a sync: enum sx_db_group_kind */
+    uint8_t group;   /* of a sync: enum sx_db_group_kind */
     uint16_t n_jobs; /* of a sync                        */
     uint32_t index;  /* of the statement in its job      */
     union {
@@ -216,18 +224,18 @@ struct sx_db_conn {
     uint32_t cap_steps, first_step, n_steps;
     struct sx_list jobs; /* sent, in order */
     uint32_t n_jobs, n_slow;
-    uint64_t head_ms;    /* since when the first of them runs */
-    uint64_t asked_ms;   /* since when something is expected  */
-    uint64_t last_ns;    /* of the Sync before                */
+    uint64_t head_ms;                    /* since when the first of them runs */
+    uint64_t asked_ms;                   /* since when something is expected  */
+    uint64_t last_ns;                    /* of the Sync before                */
     PGresult *prefix_error, *sync_error; /* of the group that is being read */
-    bool has_result;     /* of the step at the head           */
+    bool has_result;                     /* of the step at the head           */
     bool is_broken;
     bool needs_flush;
-    bool is_switching;   /* to an owner whose role was never taken here */
-    bool is_up;          /* has been ready, and was not lost since */
-    bool was_up;         /* once: the next time is a reconnect */
-    bool is_reserved;    /* a pool thread waits for it: nothing more is sent */
-    bool must_replace;   /* when the pipeline is empty         */
+    bool is_switching;               /* to an owner whose role was never taken here */
+    bool is_up;                      /* has been ready, and was not lost since */
+    bool was_up;                     /* once: the next time is a reconnect */
+    bool is_reserved;                /* a pool thread waits for it: nothing more is sent */
+    bool must_replace;               /* when the pipeline is empty         */
     const struct sx_db_owner *owner; /* as the server stands after all that was sent */
     const struct sx_db_owner **known_owners;
     uint32_t n_known, cap_known;
@@ -235,11 +243,11 @@ struct sx_db_conn {
 
     /* Behind the mutex of sx_db_lend while CONN_LENT. */
     struct sx_list lend_link;
-    int wake_fd;        /* an eventfd that ends the borrower's poll */
+    int wake_fd; /* an eventfd that ends the borrower's poll */
     bool comes_back_broken;
 };
 
-/* --- The side of the pool threads: all of it behind the mutex ------------------------ */
+/* --- The side of the pool threads: all of it behind the mutex ------------------- */
 
 struct sx_db_lend {
     uv_mutex_t mutex;
@@ -269,10 +277,10 @@ struct sx_db_batch {
 struct sx_db_pool {
     struct sx_db_settings set; /* its texts are owned */
     struct sx_db_address address, direct;
-    struct sx_db_conn *conns;  /* size, and one for listening behind a pooler */
+    struct sx_db_conn *conns; /* size, and one for listening behind a pooler */
     uint32_t n_conns;
     struct sx_db_batch *batches; /* one per connection */
-    struct sx_list queue; /* jobs */
+    struct sx_list queue;        /* jobs */
     atomic_uint n_queued;
     struct sx_list finished; /* jobs whose done is to be called */
     struct sx_list free_jobs;
@@ -283,7 +291,7 @@ struct sx_db_pool {
     uv_prepare_t prepare;
     uv_timer_t tick;
     uint32_t n_handles; /* of libuv, not closed yet, and requests */
-    uint32_t round; /* of dispatching */
+    uint32_t round;     /* of dispatching */
     bool is_ticking, is_finishing, is_closing;
     bool is_ready, has_told;
     char why[160];
@@ -296,7 +304,7 @@ struct sx_db_pool {
     void *closed_arg;
 };
 
-/* --- address.c ----------------------------------------------------------------------- */
+/* --- address.c ------------------------------------------------------------------ */
 
 int sx_db_address_init(struct sx_db_address *a, const char *url);
 void sx_db_address_finish(struct sx_db_address *a);
@@ -304,7 +312,7 @@ void sx_db_address_finish(struct sx_db_address *a);
 void sx_db_conn_resolve(struct sx_db_conn *conn, const struct sx_db_address *a);
 void sx_db_lookup_abandon(struct sx_db_lookup *lookup);
 
-/* --- conn.c: from away to ready and back --------------------------------------------- */
+/* --- conn.c: from away to ready and back ---------------------------------------- */
 
 void sx_db_conn_init(struct sx_db_conn *conn, struct sx_db_pool *pool, enum sx_db_conn_kind kind);
 void sx_db_conn_finish(struct sx_db_conn *conn);
@@ -329,7 +337,7 @@ static inline bool sx_db_conn_is_shared(const struct sx_db_conn *conn)
     return conn->kind == KIND_READER || conn->kind == KIND_WRITER || conn->kind == KIND_FLIPPING;
 }
 
-/* --- cache.c ------------------------------------------------------------------------- */
+/* --- cache.c -------------------------------------------------------------------- */
 
 void sx_db_cache_init(struct sx_db_cache *cache);
 void sx_db_cache_clear(struct sx_db_cache *cache, struct sx_db_texts *texts);
@@ -337,11 +345,12 @@ struct sx_db_cached *sx_db_cache_find(struct sx_db_cache *cache, const struct sx
                                       const struct sx_db_owner *owner);
 struct sx_db_cached *sx_db_cache_add(struct sx_db_cache *cache, struct sx_db_text *text,
                                      const struct sx_db_owner *owner);
-void sx_db_cache_remove(struct sx_db_cache *cache, struct sx_db_texts *texts, struct sx_db_cached *c);
+void sx_db_cache_remove(struct sx_db_cache *cache, struct sx_db_texts *texts,
+                        struct sx_db_cached *c);
 /* The least recently used one that is prepared, or NULL while there is room. */
 struct sx_db_cached *sx_db_cache_surplus(struct sx_db_cache *cache);
 
-/* --- pipeline.c: groups of statements on their way ------------------------------------ */
+/* --- pipeline.c: groups of statements on their way ------------------------------ */
 
 /* Jobs of one owner, at most MAX_SHARED_READS, taken from their list. */
 void sx_db_send_jobs(struct sx_db_conn *conn, struct sx_list *jobs);
@@ -352,13 +361,13 @@ void sx_db_send_listen(struct sx_db_conn *conn);
 void sx_db_send_forget(struct sx_db_conn *conn, struct sx_db_cached *cached);
 bool sx_db_owner_is_known(const struct sx_db_conn *conn, const struct sx_db_owner *owner);
 
-/* --- result.c: what comes back -------------------------------------------------------- */
+/* --- result.c: what comes back -------------------------------------------------- */
 
 void sx_db_conn_read(struct sx_db_conn *conn);
 /* After the connection's end: each job sent is requeued, resent or failed. */
 void sx_db_conn_abandon_jobs(struct sx_db_conn *conn);
 
-/* --- job.c ---------------------------------------------------------------------------- */
+/* --- job.c ---------------------------------------------------------------------- */
 
 int sx_db_job_create(struct sx_db_pool *pool, struct sx_db_op *op, struct sx_db_job **ret_job);
 void sx_db_job_free(struct sx_db_pool *pool, struct sx_db_job *job);
@@ -368,11 +377,11 @@ void sx_db_job_requeue(struct sx_db_pool *pool, struct sx_db_job *job);
 void sx_db_job_finish(struct sx_db_pool *pool, struct sx_db_job *job);
 void sx_db_job_unqueue(struct sx_db_pool *pool, struct sx_db_job *job);
 
-/* --- dispatch.c: which job goes down which connection ---------------------------------- */
+/* --- dispatch.c: which job goes down which connection --------------------------- */
 
 void sx_db_dispatch(struct sx_db_pool *pool);
 
-/* --- pool.c ---------------------------------------------------------------------------- */
+/* --- pool.c --------------------------------------------------------------------- */
 
 int sx_db_pool_create(const struct sx_db_settings *set, struct sx_db_pool **ret_pool);
 void sx_db_pool_close(struct sx_db_pool *pool, void (*on_closed)(void *arg), void *arg);
@@ -388,7 +397,7 @@ uint32_t sx_db_pool_random(struct sx_db_pool *pool, uint32_t below);
 /* A handle or request of libuv is gone; frees the pool when it was the last. */
 void sx_db_pool_release(struct sx_db_pool *pool);
 
-/* --- listen.c -------------------------------------------------------------------------- */
+/* --- listen.c ------------------------------------------------------------------- */
 
 int sx_db_pool_listen(struct sx_db_pool *pool, const char *channel, sx_db_notify_fn *fn, void *arg);
 struct sx_db_conn *sx_db_listening_conn(struct sx_db_pool *pool);
@@ -396,7 +405,7 @@ void sx_db_conn_notifies(struct sx_db_conn *conn);
 void sx_db_tell_reconnected(struct sx_db_pool *pool);
 void sx_db_channels_finish(struct sx_db_pool *pool);
 
-/* --- lend.c: connections between the loop and pool threads ------------------------------- */
+/* --- lend.c: connections between the loop and pool threads ---------------------- */
 
 int sx_db_lend_init(struct sx_db_pool *pool);
 void sx_db_lend_finish(struct sx_db_pool *pool);
@@ -414,7 +423,7 @@ void sx_db_lend_give(struct sx_db_conn *conn, bool is_broken);
 /* [any thread, with the mutex] Has the running command cancelled by a helper thread. */
 void sx_db_lend_cancel(struct sx_db_lend *lend, PGconn *pg);
 
-/* --- lease.c ----------------------------------------------------------------------------- */
+/* --- lease.c -------------------------------------------------------------------- */
 
 int sx_db_lease_create(struct sx_db_pool *pool, const struct sx_db_owner *owner,
                        uint64_t deadline_ns, struct sx_db_lease **ret_lease);
@@ -425,7 +434,7 @@ void *sx_db_lease_conn(struct sx_db_lease *l);
 void sx_db_lease_end(struct sx_db_lease *l, const char **ret_left_open);
 void sx_db_lease_cancel(struct sx_db_lease *l);
 
-/* --- migrate.c, plan.c, session.c: synchronous --------------------------------------------- */
+/* --- migrate.c, plan.c, session.c: synchronous ---------------------------------- */
 
 int sx_db_migrate(const char *url, struct sx_db_migrate_plugin *plugins, size_t n,
                   enum sx_db_migrate_mode mode, bool roles, struct sx_report *faults,

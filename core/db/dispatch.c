@@ -12,8 +12,7 @@ enum { OTHER_OWNER = 8, READ_AMONG_WRITES = 1000, WRONG_LANE = 4000 };
 static bool has_room(const struct sx_db_conn *conn, uint64_t now_ms)
 {
     return sx_db_conn_is_shared(conn) && conn->state == CONN_READY && !conn->is_broken &&
-           !conn->must_replace && !conn->is_reserved &&
-           conn->n_jobs < MAX_IN_FLIGHT &&
+           !conn->must_replace && !conn->is_reserved && conn->n_jobs < MAX_IN_FLIGHT &&
            (conn->n_jobs == 0 || now_ms < conn->head_ms + SLOW_HEAD_MS) &&
            conn->last_ns >= conn->pool->lost_ns;
 }
@@ -33,8 +32,7 @@ static void probe_doubtful(struct sx_db_pool *pool)
 static bool may_take(const struct sx_db_conn *conn, const struct sx_db_job *job, uint64_t now_ms)
 {
     return has_room(conn, now_ms) && (!conn->is_switching || conn->owner == job->owner) &&
-           (job->is_read || conn->kind != KIND_READER) &&
-           (conn->n_slow == 0 || job->is_slow);
+           (job->is_read || conn->kind != KIND_READER) && (conn->n_slow == 0 || job->is_slow);
 }
 
 /* The last writer of several is where slow texts go; NULL: there is none to spare. */
@@ -127,7 +125,8 @@ static void try_job(struct sx_db_pool *pool, struct sx_db_job *job)
         send_batch(conn);
 }
 
-static void try_owner(struct sx_db_pool *pool, struct sx_list *from, const struct sx_db_owner *owner)
+static void try_owner(struct sx_db_pool *pool, struct sx_list *from,
+                      const struct sx_db_owner *owner)
 {
     struct sx_list *at = from, *next;
 

@@ -20,8 +20,9 @@ enum { GRACE_MS = 2000, RESET_MS = 5000 };
 static const char settings_sql[] =
     "SELECT set_config('role',$1,$4),set_config('search_path',$2,$4),set_config('statement_timeout',$3,$4)";
 /* Not DISCARD ALL: notifications of the connection that flips must go on being heard. */
-#define RESET_SQL "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;DEALLOCATE ALL;CLOSE ALL;" \
-                  "SELECT pg_advisory_unlock_all();DISCARD PLANS;DISCARD SEQUENCES;DISCARD TEMP"
+#define RESET_SQL                                                                \
+    "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;DEALLOCATE ALL;CLOSE ALL;" \
+    "SELECT pg_advisory_unlock_all();DISCARD PLANS;DISCARD SEQUENCES;DISCARD TEMP"
 
 struct sx_db_lease {
     struct sx_db_pool *pool;         /* borrowed */
@@ -39,7 +40,7 @@ struct sx_db_lease {
     char why[200];
 };
 
-/* --- failing ------------------------------------------------------------------------ */
+/* --- failing -------------------------------------------------------------------- */
 
 /* The first one stays. */
 static void fail(struct sx_db_lease *l, const char *why)
@@ -82,7 +83,7 @@ static int code_of(const struct sx_db_lease *l)
     return l->has_failed ? SX_ERR_DB : 0;
 }
 
-/* --- a command and its result ---------------------------------------------------------- */
+/* --- a command and its result --------------------------------------------------- */
 
 /* How long one command may take, and what was done about it. */
 struct wait {
@@ -193,13 +194,14 @@ static PGresult *finish_command(struct sx_db_lease *l, int is_sent)
 
 static bool run_plain(struct sx_db_lease *l, const char *sql)
 {
-    PGresult *res = finish_command(l, PQsendQueryParams(l->conn->pg, sql, 0, NULL, NULL, NULL, NULL, 0));
+    PGresult *res = finish_command(
+        l, PQsendQueryParams(l->conn->pg, sql, 0, NULL, NULL, NULL, NULL, 0));
 
     PQclear(res);
     return res != NULL;
 }
 
-/* --- the connection ---------------------------------------------------------------------- */
+/* --- the connection ------------------------------------------------------------- */
 
 /* Role, search path and timeout: of the session, or of the transaction behind a pooler. */
 static bool send_settings(struct sx_db_lease *l, bool is_local)
@@ -211,7 +213,8 @@ static bool send_settings(struct sx_db_lease *l, bool is_local)
     PGresult *res;
 
     (void)snprintf(timeout, sizeof timeout, "%u", l->pool->set.statement_ms);
-    res = finish_command(l, PQsendQueryParams(l->conn->pg, settings_sql, 4, NULL, values, NULL, NULL, 0));
+    res = finish_command(
+        l, PQsendQueryParams(l->conn->pg, settings_sql, 4, NULL, values, NULL, NULL, 0));
     PQclear(res);
     return res != NULL;
 }
@@ -255,7 +258,7 @@ static bool is_in_transaction(const struct sx_db_lease *l)
     return PQtransactionStatus(l->conn->pg) != PQTRANS_IDLE;
 }
 
-/* --- the calls ------------------------------------------------------------------------------ */
+/* --- the calls ------------------------------------------------------------------ */
 
 int sx_db_lease_create(struct sx_db_pool *pool, const struct sx_db_owner *owner,
                        uint64_t deadline_ns, struct sx_db_lease **ret_lease)
@@ -310,7 +313,8 @@ static void run_read_inside(struct sx_db_lease *l, const struct sx_db_stmt *stmt
     if (run_plain(l, "SAVEPOINT sx_read") && run_plain(l, "SET LOCAL transaction_read_only = on"))
         run_stmt(l, stmt);
     if (!l->has_failed)
-        (void)(run_plain(l, "ROLLBACK TO SAVEPOINT sx_read") && run_plain(l, "RELEASE SAVEPOINT sx_read"));
+        (void)(run_plain(l, "ROLLBACK TO SAVEPOINT sx_read") &&
+               run_plain(l, "RELEASE SAVEPOINT sx_read"));
 }
 
 static void run_alone(struct sx_db_lease *l, const struct sx_db_stmt *stmt, bool is_read)
@@ -396,12 +400,13 @@ void sx_db_lease_cancel(struct sx_db_lease *l)
     uv_mutex_unlock(&lend->mutex);
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end -------------------------------------------------------------------- */
 
 /* Several commands in one text, as one transaction. */
 static bool clean(struct sx_db_lease *l, const char *sql)
 {
-    struct wait w = { .until_ns = uv_hrtime() + (uint64_t)RESET_MS * 1000000, .ignores_cancel = true };
+    struct wait w = { .until_ns = uv_hrtime() + (uint64_t)RESET_MS * 1000000,
+                      .ignores_cancel = true };
     PGresult *res = PQsendQuery(l->conn->pg, sql) == 1 ? await_result(l, &w) : NULL;
     bool is_clean = res != NULL && is_good(res);
 

@@ -28,7 +28,8 @@ int sx_db_lend_init(struct sx_db_pool *pool)
 
     if (uv_mutex_init(&lend->mutex) < 0)
         return SX_ERR_NOMEM;
-    if (uv_cond_init(&lend->freed) < 0 || uv_async_init(pool->set.loop, &lend->async, on_async) < 0) {
+    if (uv_cond_init(&lend->freed) < 0 ||
+        uv_async_init(pool->set.loop, &lend->async, on_async) < 0) {
         uv_mutex_destroy(&lend->mutex);
         return SX_ERR_NOMEM;
     }
@@ -50,7 +51,7 @@ uint32_t sx_db_lend_count_waiting(struct sx_db_pool *pool)
     return atomic_load(&pool->lend.n_waiting);
 }
 
-/* --- the loop's side ------------------------------------------------------------------ */
+/* --- the loop's side ------------------------------------------------------------ */
 
 void sx_db_lend_offer(struct sx_db_conn *conn)
 {
@@ -61,8 +62,8 @@ void sx_db_lend_offer(struct sx_db_conn *conn)
     conn->is_reserved = false;
     if (conn->wake_fd < 0)
         conn->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (conn->wake_fd < 0 || (PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF &&
-                              PQexitPipelineMode(conn->pg) != 1)) {
+    if (conn->wake_fd < 0 ||
+        (PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF && PQexitPipelineMode(conn->pg) != 1)) {
         sx_db_conn_lose(conn, "the connection cannot be lent");
         return;
     }
@@ -176,7 +177,7 @@ void sx_db_lend_stop(struct sx_db_pool *pool)
     uv_mutex_unlock(&lend->mutex);
 }
 
-/* --- the threads' side: with the mutex held ---------------------------------------------- */
+/* --- the threads' side: with the mutex held ------------------------------------- */
 
 static void return_to_loop(struct sx_db_lend *lend, struct sx_db_conn *conn, bool is_broken)
 {

@@ -15,7 +15,8 @@
 
 enum { CONNECT_MS = 10000, ASK_AGAIN_MS = 20 };
 
-static const char lock_sql[] = "SELECT pg_try_advisory_lock(8319395793567411)"; /* any fixed number */
+static const char lock_sql[] =
+    "SELECT pg_try_advisory_lock(8319395793567411)"; /* any fixed number */
 
 static int take_lock(struct session *s)
 {
@@ -46,19 +47,22 @@ static bool is_step(const struct sx_db_migration *step)
     return step != NULL && step->sql != NULL;
 }
 
-/* --- comparing ------------------------------------------------------------------------- */
+/* --- comparing ------------------------------------------------------------------ */
 
 static void tell_missing(const struct session *s, const struct sx_db_migrate_plugin *plugin,
                          const struct sx_db_migration *step, enum sx_db_migrate_mode mode)
 {
     if (mode == SX_DB_MIGRATE_VERIFY)
-        sx_report_add(s->faults, "plugin \"%s\": migration %u \"%s\" has not been applied\n"
-                      "Run sim-exchange migrate.", plugin->name, step->number, step->name);
+        sx_report_add(s->faults,
+                      "plugin \"%s\": migration %u \"%s\" has not been applied\n"
+                      "Run sim-exchange migrate.",
+                      plugin->name, step->number, step->name);
     else
         session_say(s, "%s: would apply %u %s", plugin->name, step->number, step->name);
 }
 
-static int compare(struct session *s, struct sx_db_migrate_plugin *plugin, enum sx_db_migrate_mode mode)
+static int compare(struct session *s, struct sx_db_migrate_plugin *plugin,
+                   enum sx_db_migrate_mode mode)
 {
     struct history *h;
     int err = history_read(s, plugin->name, &h);
@@ -74,7 +78,7 @@ static int compare(struct session *s, struct sx_db_migrate_plugin *plugin, enum 
     return 0;
 }
 
-/* --- applying ---------------------------------------------------------------------------- */
+/* --- applying ------------------------------------------------------------------- */
 
 static int apply_missing(struct session *s, const struct sx_db_migrate_plugin *plugin,
                          const struct history *h)
@@ -110,15 +114,17 @@ static int apply(struct session *s, struct sx_db_migrate_plugin *plugin,
     return err;
 }
 
-/* --- the run -------------------------------------------------------------------------------- */
+/* --- the run -------------------------------------------------------------------- */
 
 static int prepare(struct session *s, enum sx_db_migrate_mode mode)
 {
     int err = session_run(s, "a session cannot be prepared",
                           "SET statement_timeout = 0; SET default_transaction_read_only = off");
 
-    s->may_create_roles = session_is(s, "SELECT rolsuper OR rolcreaterole FROM pg_roles "
-                                        "WHERE rolname = current_user", NULL);
+    s->may_create_roles = session_is(s,
+                                     "SELECT rolsuper OR rolcreaterole FROM pg_roles "
+                                     "WHERE rolname = current_user",
+                                     NULL);
     if (err < 0 || mode != SX_DB_MIGRATE_APPLY)
         return err;
     if (s->wants_roles && !s->may_create_roles)
@@ -126,8 +132,8 @@ static int prepare(struct session *s, enum sx_db_migrate_mode mode)
     return take_lock(s);
 }
 
-static int run(struct session *s, struct sx_db_migrate_plugin *plugins, size_t n, const size_t *order,
-               enum sx_db_migrate_mode mode)
+static int run(struct session *s, struct sx_db_migrate_plugin *plugins, size_t n,
+               const size_t *order, enum sx_db_migrate_mode mode)
 {
     int err = prepare(s, mode);
 
@@ -137,7 +143,8 @@ static int run(struct session *s, struct sx_db_migrate_plugin *plugins, size_t n
     return err;
 }
 
-static int check_plugins(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_report *faults)
+static int check_plugins(const struct sx_db_migrate_plugin *plugins, size_t n,
+                         struct sx_report *faults)
 {
     int err = 0;
 

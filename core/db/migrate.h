@@ -17,24 +17,26 @@ struct session {
     bool wants_roles, may_create_roles;
 };
 
-/* --- session.c: a connection, and commands that tell what went wrong ------------------ */
+/* --- session.c: a connection, and commands that tell what went wrong ------------ */
 
 /* SX_ERR_DB after a fault. */
 int session_open(struct session *s, const char *url, uint32_t connect_ms);
 void session_close(struct session *s);
-void session_say(const struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void session_say(const struct session *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* NULL after a failure; then PQerrorMessage tells, or *ret_error, which the caller clears. */
 PGresult *session_query(struct session *s, const char *sql, int n, const char *const *values);
 /* A command of our own; a fault that begins with what is told when it fails. */
 int session_run(struct session *s, const char *what, const char *sql);
 /* The same with identifiers: each %s of fmt is one, quoted here. */
-int session_run_on(struct session *s, const char *what, const char *fmt, const char *a, const char *b);
+int session_run_on(struct session *s, const char *what, const char *fmt, const char *a,
+                   const char *b);
 /* One text and its outcome: SX_OK, or SX_ERR_DB with the failed result to be cleared. */
 int session_script(struct session *s, const char *sql, PGresult **ret_error);
 /* "1" or a row: a yes. */
 bool session_is(struct session *s, const char *sql, const char *value);
 
-/* --- plan.c: the order of plugins, and what their histories lack ---------------------- */
+/* --- plan.c: the order of plugins, and what their histories lack ---------------- */
 
 /* Indexes into plugins, each after those that it uses; SX_ERR_INVALID after a fault. */
 int plan_order(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_report *faults,
@@ -51,7 +53,7 @@ bool history_has(const struct history *h, uint32_t number);
 void history_compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
                      struct sx_report *faults);
 
-/* --- schema.c: schemas, roles and grants ------------------------------------------------ */
+/* --- schema.c: schemas, roles and grants ---------------------------------------- */
 
 int schema_make(struct session *s, struct sx_db_migrate_plugin *plugin);
 int schema_grant(struct session *s, const struct sx_db_migrate_plugin *plugin,
@@ -59,7 +61,7 @@ int schema_grant(struct session *s, const struct sx_db_migrate_plugin *plugin,
 /* Is there a role of the plugin's own that the login may take? */
 bool schema_has_role(struct session *s, const char *plugin);
 
-/* --- step.c ------------------------------------------------------------------------------- */
+/* --- step.c --------------------------------------------------------------------- */
 
 /* The step and its row in the history; SX_ERR_DB after a fault. */
 int step_apply(struct session *s, const struct sx_db_migrate_plugin *plugin,

@@ -75,16 +75,10 @@ static size_t write_text(char *to, const struct sx_db_param *p)
 static const char *write_number(char *to, const struct sx_db_param *p)
 {
     switch (p->type) {
-    case SX_DB_BOOL:
-        return p->v.i != 0 ? "t" : "f";
-    case SX_DB_INT:
-        (void)snprintf(to, NUMBER_SIZE, "%" PRId64, p->v.i);
-        return to;
-    case SX_DB_NUMBER:
-        (void)snprintf(to, NUMBER_SIZE, "%.17g", p->v.f);
-        return to;
-    default:
-        return NULL;
+    case SX_DB_BOOL: return p->v.i != 0 ? "t" : "f";
+    case SX_DB_INT: (void)snprintf(to, NUMBER_SIZE, "%" PRId64, p->v.i); return to;
+    case SX_DB_NUMBER: (void)snprintf(to, NUMBER_SIZE, "%.17g", p->v.f); return to;
+    default: return NULL;
     }
 }
 

@@ -13,16 +13,20 @@
 
 #define READ_ONLY_NAME "sxro"
 
-static const char switch_sql[] = "SELECT set_config('role',$1,false),set_config('search_path',$2,false)";
+static const char switch_sql[] =
+    "SELECT set_config('role',$1,false),set_config('search_path',$2,false)";
 static const char setup_sql[] = "SELECT set_config('statement_timeout',$1,false),"
                                 "set_config('default_transaction_read_only',$2,false)";
 static const char read_only_sql[] = "SELECT set_config('transaction_read_only','on',true)";
 /* What a statement from the loop may have left; the settings follow anew. */
 static const char *const reset_sql[] = {
-    "SELECT pg_advisory_unlock_all()", "DISCARD TEMP", "RESET ALL", NULL,
+    "SELECT pg_advisory_unlock_all()",
+    "DISCARD TEMP",
+    "RESET ALL",
+    NULL,
 };
 
-/* --- steps ------------------------------------------------------------------------- */
+/* --- steps ---------------------------------------------------------------------- */
 
 static bool grow_steps(struct sx_db_conn *conn)
 {
@@ -66,7 +70,7 @@ static void send_house(struct sx_db_conn *conn, const char *sql, int n, const ch
            (struct sx_db_step){ .kind = STEP_PREFIX });
 }
 
-/* --- housekeeping -------------------------------------------------------------------- */
+/* --- housekeeping --------------------------------------------------------------- */
 
 static void send_settings(struct sx_db_conn *conn)
 {
@@ -156,7 +160,7 @@ void sx_db_send_listen(struct sx_db_conn *conn)
     end_group(conn, (struct sx_db_step){ .group = GROUP_LISTEN });
 }
 
-/* --- jobs ------------------------------------------------------------------------------ */
+/* --- jobs ----------------------------------------------------------------------- */
 
 struct prefix {
     char sql[320];

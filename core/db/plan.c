@@ -11,7 +11,7 @@
 
 enum mark { UNSEEN, OPEN, PLACED };
 
-/* --- the order ------------------------------------------------------------------------ */
+/* --- the order ------------------------------------------------------------------ */
 
 struct order {
     const struct sx_db_migrate_plugin *plugins;
@@ -42,8 +42,10 @@ static void tell_circle(struct order *o, size_t last)
     while (o->path[i] != last)
         i++;
     for (; i < o->n_path && len < sizeof text; i++)
-        len += (size_t)snprintf(text + len, sizeof text - len, "\"%s\" uses ", o->plugins[o->path[i]].name);
-    sx_report_add(o->faults, "plugins use each other in a circle: %s\"%s\"", text, o->plugins[last].name);
+        len += (size_t)snprintf(text + len, sizeof text - len, "\"%s\" uses ",
+                                o->plugins[o->path[i]].name);
+    sx_report_add(o->faults, "plugins use each other in a circle: %s\"%s\"", text,
+                  o->plugins[last].name);
     o->err = SX_ERR_INVALID;
 }
 
@@ -64,7 +66,8 @@ static void place(struct order *o, size_t i)
             place(o, used);
             continue;
         }
-        sx_report_add(o->faults, "plugin \"%s\" uses \"%s\", which is not enabled or has no database",
+        sx_report_add(o->faults,
+                      "plugin \"%s\" uses \"%s\", which is not enabled or has no database",
                       o->plugins[i].name, *uses);
         o->err = SX_ERR_INVALID;
     }
@@ -101,8 +104,9 @@ int plan_check_steps(const struct sx_db_migrate_plugin *plugin, struct sx_report
 
     for (; step != NULL && step->sql != NULL; step++) {
         if (step->number <= before || step->name == NULL) {
-            sx_report_add(faults, "plugin \"%s\": migration %u follows %u: expected ascending numbers from 1",
-                          plugin->name, step->number, before);
+            sx_report_add(
+                faults, "plugin \"%s\": migration %u follows %u: expected ascending numbers from 1",
+                plugin->name, step->number, before);
             return SX_ERR_INVALID;
         }
         before = step->number;
@@ -110,7 +114,7 @@ int plan_check_steps(const struct sx_db_migrate_plugin *plugin, struct sx_report
     return 0;
 }
 
-/* --- the history ------------------------------------------------------------------------ */
+/* --- the history ---------------------------------------------------------------- */
 
 struct history {
     PGresult *res; /* number, name, checksum; NULL: there is no history yet */
@@ -125,15 +129,17 @@ int history_read(struct session *s, const char *schema, struct history **ret_his
 
     if (h == NULL || name == NULL) {
         err = SX_ERR_NOMEM;
-    } else if (session_is(s, "SELECT to_regclass(quote_ident($1) || '.sx_migrations') IS NOT NULL", schema)) {
-        (void)snprintf(sql, sizeof sql, "SELECT number, name, checksum FROM %s.sx_migrations ORDER BY number", name);
+    } else if (session_is(s, "SELECT to_regclass(quote_ident($1) || '.sx_migrations') IS NOT NULL",
+                          schema)) {
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT number, name, checksum FROM %s.sx_migrations ORDER BY number", name);
         h->res = session_query(s, sql, 0, NULL);
         err = h->res == NULL ? SX_ERR_DB : 0;
     }
     PQfreemem(name);
     if (err < 0) {
-        sx_report_add(s->faults, "plugin \"%s\": its history of migrations cannot be read: %.*s", schema,
-                      (int)strcspn(PQerrorMessage(s->pg), "\n"), PQerrorMessage(s->pg));
+        sx_report_add(s->faults, "plugin \"%s\": its history of migrations cannot be read: %.*s",
+                      schema, (int)strcspn(PQerrorMessage(s->pg), "\n"), PQerrorMessage(s->pg));
         history_free(h);
         return err;
     }
@@ -175,14 +181,17 @@ static void compare_row(const struct history *h, int row, const struct sx_db_mig
     while (step != NULL && step->sql != NULL && step->number != number)
         step++;
     if (step == NULL || step->sql == NULL) {
-        sx_report_add(faults, "plugin \"%s\": migration %u \"%s\" is in the database and unknown to this version\n"
-                      "Start the version that applied it, or a later one.",
-                      plugin->name, number, PQgetvalue(h->res, row, 1));
+        sx_report_add(
+            faults,
+            "plugin \"%s\": migration %u \"%s\" is in the database and unknown to this version\n"
+            "Start the version that applied it, or a later one.",
+            plugin->name, number, PQgetvalue(h->res, row, 1));
         return;
     }
     sx_sha256_hex(step->sql, strlen(step->sql), checksum);
     if (strcmp(checksum, PQgetvalue(h->res, row, 2)) != 0)
-        sx_report_add(faults, "plugin \"%s\": migration %u \"%s\" was edited after it had been applied\n"
+        sx_report_add(faults,
+                      "plugin \"%s\": migration %u \"%s\" was edited after it had been applied\n"
                       "Put the text back as it was, and write a new migration for the change.",
                       plugin->name, number, step->name);
 }

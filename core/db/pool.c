@@ -17,7 +17,7 @@
 
 enum { MAX_ROUNDS = 8, LOG_EVERY_MS = 1000 };
 
-/* --- telling ---------------------------------------------------------------------- */
+/* --- telling -------------------------------------------------------------------- */
 
 void sx_db_pool_log(struct sx_db_pool *pool, int severity, const char *fmt, ...)
 {
@@ -28,7 +28,8 @@ void sx_db_pool_log(struct sx_db_pool *pool, int severity, const char *fmt, ...)
 
     if (pool->set.on_log == NULL)
         return;
-    if (severity >= SX_LOG_WARNING && pool->logged_ms != 0 && now_ms < pool->logged_ms + LOG_EVERY_MS) {
+    if (severity >= SX_LOG_WARNING && pool->logged_ms != 0 &&
+        now_ms < pool->logged_ms + LOG_EVERY_MS) {
         pool->n_unlogged++;
         return;
     }
@@ -36,7 +37,8 @@ void sx_db_pool_log(struct sx_db_pool *pool, int severity, const char *fmt, ...)
     len = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     if (pool->n_unlogged > 0 && len > 0 && (size_t)len < sizeof text)
-        (void)snprintf(text + len, sizeof text - (size_t)len, " (and %u more like it)", pool->n_unlogged);
+        (void)snprintf(text + len, sizeof text - (size_t)len, " (and %u more like it)",
+                       pool->n_unlogged);
     if (severity >= SX_LOG_WARNING) {
         pool->logged_ms = now_ms;
         pool->n_unlogged = 0;
@@ -97,7 +99,7 @@ void sx_db_pool_stats(const struct sx_db_pool *pool, struct sx_db_stats *ret)
     ret->reconnects = pool->n_reconnects;
 }
 
-/* --- ends of jobs ------------------------------------------------------------------- */
+/* --- ends of jobs --------------------------------------------------------------- */
 
 static void tell(struct sx_db_job *job, struct sx_db_op *op)
 {
@@ -138,7 +140,7 @@ void sx_db_pool_finish_jobs(struct sx_db_pool *pool)
     pool->is_finishing = false;
 }
 
-/* --- the clock ------------------------------------------------------------------------ */
+/* --- the clock ------------------------------------------------------------------ */
 
 static void expire_queue(struct sx_db_pool *pool, uint64_t now_ms)
 {
@@ -211,7 +213,7 @@ static void on_prepare(uv_prepare_t *prepare)
     sx_db_lend_look(pool);
 }
 
-/* --- creating --------------------------------------------------------------------------- */
+/* --- creating ------------------------------------------------------------------- */
 
 static enum sx_db_conn_kind kind_of(const struct sx_db_settings *set, uint32_t i)
 {
@@ -279,7 +281,8 @@ static int fill(struct sx_db_pool *pool, const struct sx_db_settings *set)
         return SX_ERR_NOMEM;
     err = sx_db_address_init(&pool->address, set->url);
     if (err == 0)
-        err = sx_db_address_init(&pool->direct, set->direct_url != NULL ? set->direct_url : set->url);
+        err = sx_db_address_init(&pool->direct,
+                                 set->direct_url != NULL ? set->direct_url : set->url);
     return err < 0 ? err : make_conns(pool);
 }
 
@@ -320,7 +323,7 @@ int sx_db_pool_create(const struct sx_db_settings *set, struct sx_db_pool **ret_
     return 0;
 }
 
-/* --- asking ------------------------------------------------------------------------------- */
+/* --- asking --------------------------------------------------------------------- */
 
 int sx_db_pool_submit(struct sx_db_pool *pool, struct sx_db_op *op)
 {
@@ -364,7 +367,7 @@ bool sx_db_pool_forget(struct sx_db_pool *pool, struct sx_db_op *op)
     return true;
 }
 
-/* --- closing -------------------------------------------------------------------------------- */
+/* --- closing -------------------------------------------------------------------- */
 
 void sx_db_pool_release(struct sx_db_pool *pool)
 {

@@ -22,7 +22,7 @@ static void pop_step(struct sx_db_conn *conn)
     conn->has_result = false;
 }
 
-/* --- results of one step -------------------------------------------------------------- */
+/* --- results of one step -------------------------------------------------------- */
 
 static void take_rows(struct sx_db_conn *conn, struct sx_db_job *job, uint32_t i, PGresult *res)
 {
@@ -79,7 +79,7 @@ static void take_result(struct sx_db_conn *conn, PGresult *res)
         PQclear(res);
 }
 
-/* --- the end of a group --------------------------------------------------------------- */
+/* --- the end of a group --------------------------------------------------------- */
 
 static PGresult *move(PGresult **from)
 {
@@ -116,7 +116,8 @@ static bool is_stale(const struct sx_db_job *job)
 
 static void forget_stale(struct sx_db_conn *conn, struct sx_db_job *job)
 {
-    struct sx_db_cached *c = sx_db_cache_find(&conn->cache, job->texts[job->error_index], job->owner);
+    struct sx_db_cached *c = sx_db_cache_find(&conn->cache, job->texts[job->error_index],
+                                              job->owner);
 
     job->is_unnamed = job->is_alone = true;
     if (c == NULL || !c->is_prepared)
@@ -248,20 +249,15 @@ static void end_group(struct sx_db_conn *conn, struct sx_db_step step, uint64_t 
     PGTransactionStatusType status = PQtransactionStatus(conn->pg);
 
     switch (step.group) {
-    case GROUP_JOBS:
-        end_jobs(conn, step.n_jobs, now_ns);
-        break;
-    case GROUP_SWITCH:
-        end_switch(conn, step.of.owner);
-        break;
+    case GROUP_JOBS: end_jobs(conn, step.n_jobs, now_ns); break;
+    case GROUP_SWITCH: end_switch(conn, step.of.owner); break;
     case GROUP_SETUP:
     case GROUP_RESET:
         if (is_ok && step.group == GROUP_SETUP)
             sx_db_conn_settled(conn);
         conn->is_broken |= !is_ok;
         break;
-    default:
-        break;
+    default: break;
     }
     conn->last_ns = now_ns;
     PQclear(move(&conn->prefix_error));
@@ -269,7 +265,7 @@ static void end_group(struct sx_db_conn *conn, struct sx_db_step step, uint64_t 
     conn->is_broken |= status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
 }
 
-/* --- reading ---------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------- */
 
 /* res is NULL at the end of a command's results. */
 static void take(struct sx_db_conn *conn, PGresult *res, uint64_t now_ns)
@@ -331,7 +327,7 @@ void sx_db_conn_read(struct sx_db_conn *conn)
         sx_db_conn_flush(conn);
 }
 
-/* --- the end of a connection -------------------------------------------------------------- */
+/* --- the end of a connection ---------------------------------------------------- */
 
 static void abandon(struct sx_db_pool *pool, struct sx_db_job *job, struct sx_list *again)
 {

@@ -63,7 +63,8 @@ uint32_t sx_db_rows_oid(const struct sx_db_rows *rows, uint32_t col)
     return col < sx_db_rows_columns(rows) ? PQftype(rows->res, (int)col) : 0;
 }
 
-const char *sx_db_rows_text(const struct sx_db_rows *rows, uint32_t row, uint32_t col, size_t *ret_len)
+const char *sx_db_rows_text(const struct sx_db_rows *rows, uint32_t row, uint32_t col,
+                            size_t *ret_len)
 {
     int r = (int)row, c = (int)col;
 

@@ -23,8 +23,9 @@ bool schema_has_role(struct session *s, const char *plugin)
     char role[MAX_NAME + 1];
 
     role_of(plugin, role);
-    return session_is(s, "SELECT pg_has_role(current_user, rolname, 'MEMBER') FROM pg_roles WHERE rolname = $1",
-                      role);
+    return session_is(
+        s, "SELECT pg_has_role(current_user, rolname, 'MEMBER') FROM pg_roles WHERE rolname = $1",
+        role);
 }
 
 /* Another session did the same at the same time. */
@@ -66,7 +67,8 @@ static int make_role(struct session *s, const char *plugin)
     if (quoted == NULL)
         return SX_ERR_NOMEM;
     (void)snprintf(sql, sizeof sql, "CREATE ROLE %s NOLOGIN", quoted);
-    err = session_is(s, "SELECT true FROM pg_roles WHERE rolname = $1", role) ? 0 : run_racing(s, sql);
+    err = session_is(s, "SELECT true FROM pg_roles WHERE rolname = $1", role) ? 0
+                                                                              : run_racing(s, sql);
     (void)snprintf(sql, sizeof sql, "GRANT %s TO CURRENT_USER", quoted);
     if (err == 0 && !schema_has_role(s, plugin))
         err = run_racing(s, sql);
@@ -75,7 +77,8 @@ static int make_role(struct session *s, const char *plugin)
 }
 
 /* Each command of ours that a query writes: its one column, from $1 and $2. */
-static int run_each(struct session *s, const char *what, const char *sql, const char *a, const char *b)
+static int run_each(struct session *s, const char *what, const char *sql, const char *a,
+                    const char *b)
 {
     const char *values[2] = { a, b };
     PGresult *res = session_query(s, sql, 2, values);
@@ -107,7 +110,8 @@ static int hand_over(struct session *s, const char *plugin, const char *role)
 
 static int own_schema(struct session *s, struct sx_db_migrate_plugin *plugin)
 {
-    static const char is_owner[] = "SELECT pg_get_userbyid(nspowner) = '" ROLE_PREFIX "' || nspname "
+    static const char is_owner[] = "SELECT pg_get_userbyid(nspowner) = '" ROLE_PREFIX
+                                   "' || nspname "
                                    "FROM pg_namespace WHERE nspname = $1";
     char role[MAX_NAME + 1];
     int err = make_role(s, plugin->name);
@@ -116,9 +120,10 @@ static int own_schema(struct session *s, struct sx_db_migrate_plugin *plugin)
         return err;
     plugin->needs_role = true;
     role_of(plugin->name, role);
-    err = session_run_on(s, "a schema cannot be made", "CREATE SCHEMA IF NOT EXISTS %s AUTHORIZATION %s",
-                         plugin->name, role);
-    return err == 0 && !session_is(s, is_owner, plugin->name) ? hand_over(s, plugin->name, role) : err;
+    err = session_run_on(s, "a schema cannot be made",
+                         "CREATE SCHEMA IF NOT EXISTS %s AUTHORIZATION %s", plugin->name, role);
+    return err == 0 && !session_is(s, is_owner, plugin->name) ? hand_over(s, plugin->name, role)
+                                                              : err;
 }
 
 int schema_make(struct session *s, struct sx_db_migrate_plugin *plugin)
@@ -129,14 +134,16 @@ int schema_make(struct session *s, struct sx_db_migrate_plugin *plugin)
     int err;
 
     if (strlen(plugin->name) + strlen(ROLE_PREFIX) > MAX_NAME) {
-        sx_report_add(s->faults, "plugin \"%s\": its name is too long for a schema and a role", plugin->name);
+        sx_report_add(s->faults, "plugin \"%s\": its name is too long for a schema and a role",
+                      plugin->name);
         return SX_ERR_INVALID;
     }
     plugin->needs_role = false;
     if (s->wants_roles && (s->may_create_roles || schema_has_role(s, plugin->name)))
         err = own_schema(s, plugin);
     else
-        err = session_run_on(s, "a schema cannot be made", "CREATE SCHEMA IF NOT EXISTS %s", plugin->name, "");
+        err = session_run_on(s, "a schema cannot be made", "CREATE SCHEMA IF NOT EXISTS %s",
+                             plugin->name, "");
     if (err < 0)
         return err;
     return session_run_on(s, "a history cannot be made", history_sql, plugin->name, "");
@@ -175,7 +182,8 @@ int schema_grant(struct session *s, const struct sx_db_migrate_plugin *plugin,
             err = session_run_on(s, "functions cannot be shown to another plugin",
                                  "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %s TO %s", *used, role);
         if (err == 0)
-            err = run_each(s, "a view cannot be shown to another plugin", grant_views_sql, *used, role);
+            err = run_each(s, "a view cannot be shown to another plugin", grant_views_sql, *used,
+                           role);
     }
     return err;
 }

@@ -18,7 +18,8 @@ static void ignore_notice(void *arg, const PGresult *res)
 int session_open(struct session *s, const char *url, uint32_t connect_ms)
 {
     char seconds[16];
-    const char *keys[] = { "dbname", "connect_timeout", "client_encoding", "fallback_application_name", NULL };
+    const char *keys[] = { "dbname", "connect_timeout", "client_encoding",
+                           "fallback_application_name", NULL };
     const char *values[] = { url, seconds, "UTF8", "sim-exchange migrate", NULL };
 
     (void)snprintf(seconds, sizeof seconds, "%u", (connect_ms + 999) / 1000);
@@ -96,7 +97,8 @@ int session_run(struct session *s, const char *what, const char *sql)
     return SX_ERR_DB;
 }
 
-int session_run_on(struct session *s, const char *what, const char *fmt, const char *a, const char *b)
+int session_run_on(struct session *s, const char *what, const char *fmt, const char *a,
+                   const char *b)
 {
     char *first = PQescapeIdentifier(s->pg, a, strlen(a));
     char *second = PQescapeIdentifier(s->pg, b, strlen(b));

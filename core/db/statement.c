@@ -15,8 +15,15 @@
 
 /* Names that change more than rows: their connection is reset behind them (I7). */
 static const char *const traces[] = {
-    "set_config", "temp", "temporary", "pg_temp", "pg_advisory_lock", "pg_advisory_lock_shared",
-    "pg_try_advisory_lock", "pg_try_advisory_lock_shared", NULL,
+    "set_config",
+    "temp",
+    "temporary",
+    "pg_temp",
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+    NULL,
 };
 
 static const char *const commands[] = {
@@ -138,7 +145,8 @@ int sx_db_texts_ref(struct sx_db_texts *texts, const char *sql, struct sx_db_tex
     uint64_t hash = hash_text(sql, len);
     struct sx_db_text *text = *bucket_of(texts, hash);
 
-    while (text != NULL && !(text->hash == hash && text->len == len && memcmp(text->sql, sql, len) == 0))
+    while (text != NULL &&
+           !(text->hash == hash && text->len == len && memcmp(text->sql, sql, len) == 0))
         text = text->next;
     if (text == NULL)
         return add_text(texts, sql, len, hash, ret_text);

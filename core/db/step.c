@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "db/token.h"
 
 #define NO_TRANSACTION "-- sx: no-transaction"
@@ -27,10 +28,10 @@ static bool is_bare(const char *sql)
 static uint32_t line_of(const char *sql, const PGresult *error)
 {
     const char *text = PQresultErrorField(error, PG_DIAG_STATEMENT_POSITION);
-    long position = text != NULL ? strtol(text, NULL, 10) : 0;
+    int64_t position = 0;
     uint32_t line = 1;
 
-    if (position <= 0)
+    if (text == NULL || sx_parse_int(text, strlen(text), &position) < 0 || position <= 0)
         return 0;
     for (; *sql != '\0' && position > 1; sql++) {
         line += *sql == '\n';
@@ -40,14 +41,16 @@ static uint32_t line_of(const char *sql, const PGresult *error)
 }
 
 static void tell(struct session *s, const struct sx_db_migrate_plugin *plugin,
-                 const struct sx_db_migration *step, uint32_t line, const char *message, const char *hint)
+                 const struct sx_db_migration *step, uint32_t line, const char *message,
+                 const char *hint)
 {
     char where[32] = "";
 
     if (line > 0)
         (void)snprintf(where, sizeof where, "line %u: ", line);
-    sx_report_add(s->faults, "plugin \"%s\": migration %u \"%s\": %s%s%s%s", plugin->name, step->number,
-                  step->name, where, message, hint != NULL ? "\n" : "", hint != NULL ? hint : "");
+    sx_report_add(s->faults, "plugin \"%s\": migration %u \"%s\": %s%s%s%s", plugin->name,
+                  step->number, step->name, where, message, hint != NULL ? "\n" : "",
+                  hint != NULL ? hint : "");
 }
 
 /* Takes error.  lines_before: of the step's text, before what failed. */
@@ -64,7 +67,7 @@ static void tell_error(struct session *s, const struct sx_db_migrate_plugin *plu
     PQclear(error);
 }
 
-/* --- whose it is ------------------------------------------------------------------------ */
+/* --- whose it is ---------------------------------------------------------------- */
 
 /* Role and search path, as the plugin's own statements will have them. */
 static int stand_as(struct session *s, const struct sx_db_migrate_plugin *plugin)
@@ -74,11 +77,13 @@ static int stand_as(struct session *s, const struct sx_db_migrate_plugin *plugin
     const char *values[2] = { role, path };
     PGresult *res;
 
-    for (const char *const *used = plugin->uses; used != NULL && *used != NULL && len < sizeof path; used++)
+    for (const char *const *used = plugin->uses; used != NULL && *used != NULL && len < sizeof path;
+         used++)
         len += (size_t)snprintf(path + len, sizeof path - len, ", \"%s\"", *used);
     (void)snprintf(role, sizeof role, "%s%s", plugin->needs_role ? ROLE_PREFIX : "none",
                    plugin->needs_role ? plugin->name : "");
-    res = session_query(s, "SELECT set_config('role', $1, false), set_config('search_path', $2, false)", 2, values);
+    res = session_query(
+        s, "SELECT set_config('role', $1, false), set_config('search_path', $2, false)", 2, values);
     PQclear(res);
     if (res != NULL)
         return 0;
@@ -89,7 +94,8 @@ static int stand_as(struct session *s, const struct sx_db_migrate_plugin *plugin
 
 static int stand_back(struct session *s)
 {
-    return session_run(s, "the session cannot be reset", "RESET ROLE; RESET ALL; SET statement_timeout = 0");
+    return session_run(s, "the session cannot be reset",
+                       "RESET ROLE; RESET ALL; SET statement_timeout = 0");
 }
 
 static int record(struct session *s, const struct sx_db_migrate_plugin *plugin,
@@ -104,8 +110,10 @@ static int record(struct session *s, const struct sx_db_migrate_plugin *plugin,
     (void)snprintf(ms, sizeof ms, "%llu", (unsigned long long)((uv_hrtime() - began_ns) / 1000000));
     sx_sha256_hex(step->sql, strlen(step->sql), checksum);
     if (schema != NULL) {
-        (void)snprintf(sql, sizeof sql,
-                       "INSERT INTO %s.sx_migrations (number, name, checksum, ms) VALUES ($1, $2, $3, $4)", schema);
+        (void)snprintf(
+            sql, sizeof sql,
+            "INSERT INTO %s.sx_migrations (number, name, checksum, ms) VALUES ($1, $2, $3, $4)",
+            schema);
         res = session_query(s, sql, 4, values);
     }
     PQfreemem(schema);
@@ -116,7 +124,7 @@ static int record(struct session *s, const struct sx_db_migrate_plugin *plugin,
     return SX_ERR_DB;
 }
 
-/* --- in a transaction --------------------------------------------------------------------- */
+/* --- in a transaction ----------------------------------------------------------- */
 
 static int run_whole(struct session *s, const struct sx_db_migrate_plugin *plugin,
                      const struct sx_db_migration *step)
@@ -129,7 +137,8 @@ static int run_whole(struct session *s, const struct sx_db_migrate_plugin *plugi
     }
     if (PQtransactionStatus(s->pg) == PQTRANS_INTRANS)
         return 0;
-    tell(s, plugin, step, 0, "it ends the transaction that it runs in", "Leave BEGIN, COMMIT and ROLLBACK out.");
+    tell(s, plugin, step, 0, "it ends the transaction that it runs in",
+         "Leave BEGIN, COMMIT and ROLLBACK out.");
     return SX_ERR_DB;
 }
 
@@ -157,7 +166,7 @@ static int apply_whole(struct session *s, const struct sx_db_migrate_plugin *plu
     return err;
 }
 
-/* --- one by one ------------------------------------------------------------------------------ */
+/* --- one by one ----------------------------------------------------------------- */
 
 static uint32_t count_lines(const char *from, const char *to)
 {

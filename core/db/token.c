@@ -115,24 +115,13 @@ const char *sx_db_token_next(const char *at, struct token *ret)
     if (starts_word(*at))
         return take_word(at, ret);
     switch (*at) {
-    case '\0':
-        ret->kind = TOKEN_END;
-        return at;
-    case '\'':
-        ret->kind = TOKEN_LITERAL;
-        return skip_quoted(at + 1, '\'', false);
-    case '"':
-        return take_quoted_name(at, ret);
-    case '$':
-        return skip_dollar(at);
-    case ';':
-        ret->kind = TOKEN_SEMICOLON;
-        return at + 1;
-    case '(':
-        ret->kind = TOKEN_OPEN;
-        return at + 1;
-    default:
-        return at + 1;
+    case '\0': ret->kind = TOKEN_END; return at;
+    case '\'': ret->kind = TOKEN_LITERAL; return skip_quoted(at + 1, '\'', false);
+    case '"': return take_quoted_name(at, ret);
+    case '$': return skip_dollar(at);
+    case ';': ret->kind = TOKEN_SEMICOLON; return at + 1;
+    case '(': ret->kind = TOKEN_OPEN; return at + 1;
+    default: return at + 1;
     }
 }
 

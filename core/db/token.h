@@ -10,8 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_QUOTED_NAME, TOKEN_LITERAL, TOKEN_SEMICOLON,
-                  TOKEN_OPEN, TOKEN_OTHER };
+enum token_kind {
+    TOKEN_END,
+    TOKEN_WORD,
+    TOKEN_QUOTED_NAME,
+    TOKEN_LITERAL,
+    TOKEN_SEMICOLON,
+    TOKEN_OPEN,
+    TOKEN_OTHER
+};
 
 struct token {
     enum token_kind kind;

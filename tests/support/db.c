@@ -13,10 +13,11 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "pg.h"
 
 enum { PATIENCE_MS = 30000 };
 
-/* --- the pool ---------------------------------------------------------------------- */
+/* --- the pool ------------------------------------------------------------------- */
 
 static void on_log(void *arg, int severity, const char *text)
 {
@@ -47,9 +48,16 @@ void sx_test_db_init(struct sx_test_db *db, const char *url)
     sx_report_finish(&faults);
     assert_int_equal(uv_loop_init(&db->loop), 0);
     db->owner = (struct sx_db_owner){ .name = "test", .search_path = "public" };
-    db->set = (struct sx_db_settings){ .loop = &db->loop, .url = url, .size = 1, .max_queued = 2000,
-        .statement_ms = 10000, .connect_ms = 5000, .application_name = "sx-test",
-        .on_log = on_log, .on_ready = on_ready, .arg = db };
+    db->set = (struct sx_db_settings){ .loop = &db->loop,
+                                       .url = url,
+                                       .size = 1,
+                                       .max_queued = 2000,
+                                       .statement_ms = 10000,
+                                       .connect_ms = 5000,
+                                       .application_name = "sx-test",
+                                       .on_log = on_log,
+                                       .on_ready = on_ready,
+                                       .arg = db };
 }
 
 void sx_test_db_open(struct sx_test_db *db)
@@ -75,7 +83,7 @@ void sx_test_db_finish(struct sx_test_db *db)
     assert_int_equal(uv_loop_close(&db->loop), 0);
 }
 
-/* --- waiting ------------------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------------- */
 
 static void on_patience_lost(uv_timer_t *timer)
 {
@@ -148,7 +156,7 @@ void sx_test_db_run_ready(struct sx_test_db *db, bool is_ready)
     run_until(db, is_as_ready, &is_ready);
 }
 
-/* --- operations ------------------------------------------------------------------------ */
+/* --- operations ----------------------------------------------------------------- */
 
 static void take_failure(struct sx_test_op *t, const struct sx_db_failure *failure)
 {
@@ -202,7 +210,9 @@ void sx_test_op_text(struct sx_test_op *t, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(t->text, sizeof t->text, fmt, ap);
     va_end(ap);
-    t->params[0] = (struct sx_db_param){ .type = SX_DB_TEXT, .len = strlen(t->text), .v.p = t->text };
+    t->params[0] = (struct sx_db_param){ .type = SX_DB_TEXT,
+                                         .len = strlen(t->text),
+                                         .v.p = t->text };
     t->stmt.n_params = 1;
 }
 
@@ -237,10 +247,11 @@ const char *sx_test_db_value(struct sx_test_db *db, struct sx_test_op *t, const 
     return t->value;
 }
 
-/* --- beside the pool --------------------------------------------------------------------- */
+/* --- beside the pool ------------------------------------------------------------ */
 
 void sx_test_sql_value(const char *url, const char *sql, char *to, size_t size)
 {
+    char psql[256];
     int ends[2], status;
     size_t len = 0;
     ssize_t n;
@@ -252,7 +263,9 @@ void sx_test_sql_value(const char *url, const char *sql, char *to, size_t size)
         (void)dup2(ends[1], 1);
         (void)close(ends[0]);
         (void)close(ends[1]);
-        (void)execlp("psql", "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql, (char *)NULL);
+        (void)snprintf(psql, sizeof psql, "%s/psql", sx_test_pg_bin());
+        (void)execl(psql, "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql,
+                    (char *)NULL);
         _exit(127);
     }
     (void)close(ends[1]);
@@ -263,6 +276,18 @@ void sx_test_sql_value(const char *url, const char *sql, char *to, size_t size)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (status != 0)
         fail_msg("psql: %s", sql);
+}
+
+void sx_test_sql_await(const char *url, const char *sql)
+{
+    uint64_t began_ns = uv_hrtime();
+    char found[16] = "";
+
+    while (strcmp(found, "t") != 0) {
+        sx_test_sql_value(url, sql, found, sizeof found);
+        if (uv_hrtime() - began_ns > PATIENCE_MS * 1000000ull)
+            fail_msg("never true: %s", sql);
+    }
 }
 
 void sx_test_sql(const char *url, const char *sql)

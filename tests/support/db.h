@@ -23,12 +23,12 @@ struct sx_test_op {
     struct sx_db_op op;
     struct sx_db_stmt stmt;
     struct sx_db_param params[4];
-    char text[64];        /* for a parameter, of the test's own use */
+    char text[64]; /* for a parameter, of the test's own use */
     bool is_done;
     bool is_ok;
-    bool keeps_rows;      /* set by the test, which then drops them */
+    bool keeps_rows; /* set by the test, which then drops them */
     struct sx_db_rows *kept;
-    char value[256];      /* first column of the first row of the last statement */
+    char value[256]; /* first column of the first row of the last statement */
     uint32_t n_rows;
     struct sx_db_failure failure; /* message and constraint are in the copies below */
     char message[256], constraint[64];
@@ -48,7 +48,8 @@ void sx_test_db_run_ready(struct sx_test_db *db, bool is_ready);
 
 void sx_test_op_init(struct sx_test_op *t, const struct sx_db_owner *owner, const char *sql,
                      uint32_t flags);
-void sx_test_op_text(struct sx_test_op *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sx_test_op_text(struct sx_test_op *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 void sx_test_op_submit(struct sx_test_db *db, struct sx_test_op *t);
 
 /* Submits, runs until done; t tells the rest. */
@@ -61,5 +62,7 @@ const char *sx_test_db_value(struct sx_test_db *db, struct sx_test_op *t, const 
 void sx_test_sql(const char *url, const char *sql);
 /* The same, and what it printed, without its last line end. */
 void sx_test_sql_value(const char *url, const char *sql, char *to, size_t size);
+/* Asks until the answer is true; fails the test after 30 s. */
+void sx_test_sql_await(const char *url, const char *sql);
 
 #endif /* SX_TEST_SUPPORT_DB_H */

@@ -18,8 +18,12 @@
 enum { START_MS = 60000, LOOK_MS = 5 };
 
 static const char *const bin_dirs[] = {
-    "/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin",
-    "/usr/local/pgsql/bin", "/usr/bin", NULL,
+    "/usr/lib/postgresql/15/bin",
+    "/usr/lib/postgresql/16/bin",
+    "/usr/lib/postgresql/17/bin",
+    "/usr/local/pgsql/bin",
+    "/usr/bin",
+    NULL,
 };
 
 static int complain(const char *what)
@@ -28,7 +32,7 @@ static int complain(const char *what)
     return -1;
 }
 
-static const char *find_bin(void)
+const char *sx_test_pg_bin(void)
 {
     const char *given = getenv("SX_TEST_PG_BIN");
     char path[256];
@@ -74,7 +78,7 @@ static pid_t spawn(const char *dir, const char *program, char *const argv[])
 
     if (pid != 0)
         return pid;
-    (void)snprintf(path, sizeof path, "%s/%s", find_bin(), program);
+    (void)snprintf(path, sizeof path, "%s/%s", sx_test_pg_bin(), program);
     (void)snprintf(log, sizeof log, "%s/log", dir);
     become_user(dir);
     (void)prctl(PR_SET_PDEATHSIG, SIGQUIT);
@@ -132,9 +136,22 @@ static void show_log(const struct sx_test_pg *pg)
 static pid_t spawn_server(const struct sx_test_pg *pg)
 {
     char data[96], sockets[128];
-    char *argv[] = { "postgres", "-D", data, "-c", sockets, "-c", "listen_addresses=",
-                     "-c", "fsync=off", "-c", "max_connections=60", "-c", "shared_buffers=16MB",
-                     "-c", "max_prepared_transactions=2", NULL };
+    char *argv[] = { "postgres",
+                     "-D",
+                     data,
+                     "-c",
+                     sockets,
+                     "-c",
+                     "listen_addresses=",
+                     "-c",
+                     "fsync=off",
+                     "-c",
+                     "max_connections=60",
+                     "-c",
+                     "shared_buffers=16MB",
+                     "-c",
+                     "max_prepared_transactions=2",
+                     NULL };
 
     (void)snprintf(data, sizeof data, "%s/data", pg->dir);
     (void)snprintf(sockets, sizeof sockets, "unix_socket_directories=%s", pg->dir);
@@ -163,8 +180,8 @@ int sx_test_pg_restart(struct sx_test_pg *pg)
 static int init_cluster(const struct sx_test_pg *pg)
 {
     char data[96];
-    char *argv[] = { "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                     "--no-locale", "-N", NULL };
+    char *argv[] = { "initdb", "-D", data,   "-U",          "postgres", "-A",
+                     "trust",  "-E", "UTF8", "--no-locale", "-N",       NULL };
 
     (void)snprintf(data, sizeof data, "%s/data", pg->dir);
     if (await(spawn(pg->dir, "initdb", argv)) == 0)
@@ -194,7 +211,7 @@ int sx_test_pg_start(struct sx_test_pg *pg, bool must_be_private)
         (void)snprintf(pg->url, sizeof pg->url, "%s", url);
         return 0;
     }
-    if (find_bin() == NULL) {
+    if (sx_test_pg_bin() == NULL) {
         errno = ENOENT;
         return complain("initdb");
     }

@@ -29,4 +29,7 @@ void sx_test_pg_stop(struct sx_test_pg *pg);
 void sx_test_pg_kill(struct sx_test_pg *pg);
 int sx_test_pg_restart(struct sx_test_pg *pg);
 
+/* The folder of PostgreSQL's programs, or NULL. */
+const char *sx_test_pg_bin(void);
+
 #endif /* SX_TEST_SUPPORT_PG_H */

@@ -41,14 +41,15 @@ static void run_all(struct sx_test_db *db, const struct sx_test_op *ops, int n)
         sx_test_db_run(db, &ops[i].is_done);
 }
 
-/* --- errors ------------------------------------------------------------------------------ */
+/* --- errors --------------------------------------------------------------------- */
 
 static void init_one_of_three(struct sx_test_op *t, const struct sx_db_owner *owner, int i)
 {
     uint32_t flags = i % 2 == 0 ? SX_DB_READ_ONLY : 0;
 
     if (i % 3 == 2)
-        sx_test_op_init(t, owner, i % 4 == 0 ? "SELECT no_such_column" : "SELECT 1/(length($1)-length($1))",
+        sx_test_op_init(t, owner,
+                        i % 4 == 0 ? "SELECT no_such_column" : "SELECT 1/(length($1)-length($1))",
                         flags);
     else
         sx_test_op_init(t, owner, "SELECT $1::text", flags);
@@ -74,7 +75,8 @@ static void every_third_statement_fails_and_no_other(void **state)
             if (i % 3 != 2)
                 assert_string_equal(t[i].value, t[i].text);
             else
-                assert_string_equal(t[i].failure.sqlstate, t[i].stmt.n_params == 0 ? "42703" : "22012");
+                assert_string_equal(t[i].failure.sqlstate,
+                                    t[i].stmt.n_params == 0 ? "42703" : "22012");
         }
         sx_test_db_finish(&db);
     }
@@ -86,7 +88,8 @@ static void writes_of_failed_neighbours_all_count_once(void **state)
     struct sx_test_op *t = calloc(MANY, sizeof *t), check;
     struct sx_test_db db;
 
-    sx_test_sql(url_of(state), "DROP TABLE IF EXISTS iso_hits; CREATE TABLE iso_hits (n int CHECK (n % 3 <> 2))");
+    sx_test_sql(url_of(state),
+                "DROP TABLE IF EXISTS iso_hits; CREATE TABLE iso_hits (n int CHECK (n % 3 <> 2))");
     open_layout(&db, state, &layouts[1]);
     for (int i = 0; i < MANY; i++) {
         sx_test_op_init(&t[i], &db.owner, "INSERT INTO iso_hits VALUES ($1)", 0);
@@ -113,9 +116,10 @@ static void error_at_the_commit_is_the_statements_own(void **state)
     struct sx_test_op t[3], check;
     struct sx_test_db db;
 
-    sx_test_sql(url_of(state),
-                "DROP TABLE IF EXISTS iso_late; CREATE TABLE iso_late (n int, CONSTRAINT late UNIQUE (n) "
-                "DEFERRABLE INITIALLY DEFERRED); INSERT INTO iso_late VALUES (2)");
+    sx_test_sql(
+        url_of(state),
+        "DROP TABLE IF EXISTS iso_late; CREATE TABLE iso_late (n int, CONSTRAINT late UNIQUE (n) "
+        "DEFERRABLE INITIALLY DEFERRED); INSERT INTO iso_late VALUES (2)");
     open_layout(&db, state, &layouts[0]);
     for (int i = 0; i < 3; i++) {
         sx_test_op_init(&t[i], &db.owner, "INSERT INTO iso_late VALUES ($1)", 0);
@@ -131,8 +135,10 @@ static void error_at_the_commit_is_the_statements_own(void **state)
     assert_string_equal(t[1].failure.sqlstate, "23505");
     assert_string_equal(t[1].constraint, "late");
     assert_true(t[2].is_ok);
-    assert_string_equal(sx_test_db_value(&db, &check, "SELECT string_agg(n::text, ',' ORDER BY n) "
-                                                      "FROM iso_late"), "1,2,3");
+    assert_string_equal(sx_test_db_value(&db, &check,
+                                         "SELECT string_agg(n::text, ',' ORDER BY n) "
+                                         "FROM iso_late"),
+                        "1,2,3");
     sx_test_db_finish(&db);
 }
 
@@ -146,7 +152,8 @@ static void batch_takes_effect_whole_or_not_at_all(void **state)
     struct sx_test_op a, b, check;
     struct sx_test_db db;
 
-    sx_test_sql(url_of(state), "DROP TABLE IF EXISTS iso_batch; CREATE TABLE iso_batch (n int PRIMARY KEY)");
+    sx_test_sql(url_of(state),
+                "DROP TABLE IF EXISTS iso_batch; CREATE TABLE iso_batch (n int PRIMARY KEY)");
     open_layout(&db, state, &layouts[1]);
     sx_test_op_init(&a, &db.owner, "", 0);
     a.op.stmts = good;
@@ -168,7 +175,7 @@ static void batch_takes_effect_whole_or_not_at_all(void **state)
     sx_test_db_finish(&db);
 }
 
-/* --- reads --------------------------------------------------------------------------------- */
+/* --- reads ---------------------------------------------------------------------- */
 
 static void read_is_refused_to_write_in_every_layout(void **state)
 {
@@ -178,9 +185,11 @@ static void read_is_refused_to_write_in_every_layout(void **state)
     sx_test_sql(url_of(state), "DROP TABLE IF EXISTS iso_read; CREATE TABLE iso_read (n int);"
                                "DROP SEQUENCE IF EXISTS iso_seq; CREATE SEQUENCE iso_seq");
     for (int k = 0; k < N_LAYOUTS; k++) {
-        static const char *const texts[] = { "INSERT INTO iso_read VALUES (1)",
+        static const char *const texts[] = {
+            "INSERT INTO iso_read VALUES (1)",
             "WITH a AS (INSERT INTO iso_read VALUES (2) RETURNING n) SELECT * FROM a",
-            "SELECT nextval('iso_seq')" };
+            "SELECT nextval('iso_seq')"
+        };
 
         open_layout(&db, state, &layouts[k]);
         for (int i = 0; i < 3; i++) {
@@ -197,11 +206,12 @@ static void read_is_refused_to_write_in_every_layout(void **state)
         sx_test_db_finish(&db);
     }
     open_layout(&db, state, &layouts[0]);
-    assert_int_equal(atoi(sx_test_db_value(&db, &check, "SELECT count(*) FROM iso_read")), N_LAYOUTS);
+    assert_int_equal(atoi(sx_test_db_value(&db, &check, "SELECT count(*) FROM iso_read")),
+                     N_LAYOUTS);
     sx_test_db_finish(&db);
 }
 
-/* --- crossing, owners --------------------------------------------------------------------------- */
+/* --- crossing, owners ----------------------------------------------------------- */
 
 struct owners {
     char roles[3][48];
@@ -214,13 +224,16 @@ static void make_owners(struct owners *o, const char *url)
 
     for (uint32_t i = 0; i < 3; i++) {
         (void)snprintf(o->roles[i], sizeof o->roles[i], "sx_iso_%d_%u", (int)getpid(), i);
-        (void)snprintf(sql, sizeof sql, "CREATE ROLE %s; CREATE SCHEMA %s AUTHORIZATION %s; "
-                       "CREATE TABLE %s.who AS SELECT '%s'::text AS name; ALTER TABLE %s.who OWNER TO %s",
-                       o->roles[i], o->roles[i], o->roles[i], o->roles[i], o->roles[i], o->roles[i],
-                       o->roles[i]);
+        (void)snprintf(
+            sql, sizeof sql,
+            "CREATE ROLE %s; CREATE SCHEMA %s AUTHORIZATION %s; "
+            "CREATE TABLE %s.who AS SELECT '%s'::text AS name; ALTER TABLE %s.who OWNER TO %s",
+            o->roles[i], o->roles[i], o->roles[i], o->roles[i], o->roles[i], o->roles[i],
+            o->roles[i]);
         sx_test_sql(url, sql);
-        o->v[i] = (struct sx_db_owner){ .name = o->roles[i], .role = o->roles[i],
-                                        .search_path = o->roles[i], .index = i };
+        o->v[i] = (struct sx_db_owner){
+            .name = o->roles[i], .role = o->roles[i], .search_path = o->roles[i], .index = i
+        };
     }
 }
 
@@ -229,7 +242,8 @@ static void drop_owners(struct owners *o, const char *url)
     char sql[256];
 
     for (int i = 0; i < 3; i++) {
-        (void)snprintf(sql, sizeof sql, "SET client_min_messages = error; DROP SCHEMA %s CASCADE; DROP ROLE %s",
+        (void)snprintf(sql, sizeof sql,
+                       "SET client_min_messages = error; DROP SCHEMA %s CASCADE; DROP ROLE %s",
                        o->roles[i], o->roles[i]);
         sx_test_sql(url, sql);
     }
@@ -270,7 +284,9 @@ static void answers_never_cross_between_requests_or_owners(void **state)
 
 static void owner_without_a_role_fails_alone(void **state)
 {
-    static const struct sx_db_owner lost = { .name = "lost", .role = "sx_no_such_role", .index = 7 };
+    static const struct sx_db_owner lost = { .name = "lost",
+                                             .role = "sx_no_such_role",
+                                             .index = 7 };
     struct sx_test_op t[20];
     struct sx_test_db db;
 
@@ -284,19 +300,22 @@ static void owner_without_a_role_fails_alone(void **state)
     run_all(&db, t, 20);
 
     for (int i = 0; i < 20; i++) {
-        assert_string_equal(i % 2 == 0 ? t[i].failure.sqlstate : t[i].value, i % 2 == 0 ? "22023" : "t");
+        assert_string_equal(i % 2 == 0 ? t[i].failure.sqlstate : t[i].value,
+                            i % 2 == 0 ? "22023" : "t");
         assert_false(t[i].failure.outcome_unknown);
     }
     sx_test_db_finish(&db);
 }
 
-/* --- leftovers ------------------------------------------------------------------------------------ */
+/* --- leftovers ------------------------------------------------------------------ */
 
 static void statement_leaves_no_setting_lock_or_temporary_table(void **state)
 {
     static const char *const texts[] = {
-        "SELECT set_config('work_mem', '123kB', false)", "SELECT pg_advisory_lock(4242)",
-        "SELECT 1 AS n INTO TEMP iso_left", "SELECT set_config('role', 'pg_monitor', false)",
+        "SELECT set_config('work_mem', '123kB', false)",
+        "SELECT pg_advisory_lock(4242)",
+        "SELECT 1 AS n INTO TEMP iso_left",
+        "SELECT set_config('role', 'pg_monitor', false)",
         "SELECT set_config('search_path', 'nowhere', false)",
         "SELECT set_config('default_transaction_read_only', 'on', false)",
     };
@@ -316,18 +335,20 @@ static void statement_leaves_no_setting_lock_or_temporary_table(void **state)
         sx_test_op_submit(&db, &after);
         sx_test_db_run(&db, &after.is_done);
         assert_true(t.is_done && t.is_ok);
-        assert_string_equal(after.is_ok ? after.value : after.message, "true 0 true true public off");
+        assert_string_equal(after.is_ok ? after.value : after.message,
+                            "true 0 true true public off");
     }
     sx_test_db_finish(&db);
 }
 
-/* --- connections -------------------------------------------------------------------------------------- */
+/* --- connections ---------------------------------------------------------------- */
 
 static void count_connections(void **state, const char *name, char *to, size_t size)
 {
     char sql[160];
 
-    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM pg_stat_activity WHERE application_name = '%s'", name);
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT count(*) FROM pg_stat_activity WHERE application_name = '%s'", name);
     sx_test_sql_value(url_of(state), sql, to, size);
 }
 
@@ -343,7 +364,8 @@ static void five_hundred_at_once_need_no_more_connections_than_the_pool_has(void
     db.set.application_name = name;
     sx_test_db_open_ready(&db);
     for (int i = 0; i < MANY; i++) {
-        sx_test_op_init(&t[i], &db.owner, "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1",
+        sx_test_op_init(&t[i], &db.owner,
+                        "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1",
                         i % 2 == 0 ? SX_DB_READ_ONLY : 0);
         sx_test_op_text(&t[i], "%s", name);
         sx_test_op_submit(&db, &t[i]);

@@ -155,8 +155,9 @@ static void lease_of_the_only_connection_loses_no_notification(void **state)
 
     assert_string_equal(ear.last, "while lent");
     assert_int_equal(ear.n_gaps, 0);
-    assert_string_equal(sx_test_db_value(&db, &t, "SELECT string_agg(c, ',') FROM pg_listening_channels() c"),
-                        "odd \"Name\"");
+    assert_string_equal(
+        sx_test_db_value(&db, &t, "SELECT string_agg(c, ',') FROM pg_listening_channels() c"),
+        "odd \"Name\"");
     sx_test_db_finish(&db);
 }
 
@@ -177,10 +178,12 @@ static void bad_channel_names_are_refused(void **state)
 /* Behind a pooler: settings go with each statement, listening has a connection of its own. */
 static void pooled_mode_keeps_roles_paths_and_reads_apart_without_a_session(void **state)
 {
-    static const struct sx_db_owner monitor = { .name = "m", .role = "pg_monitor", .search_path = "nowhere",
-                                                .index = 1 };
-    static const char sql[] = "SELECT current_user || ' ' || current_setting('search_path') || ' ' || "
-                              "current_setting('transaction_read_only') || ' ' || current_setting('statement_timeout')";
+    static const struct sx_db_owner monitor = {
+        .name = "m", .role = "pg_monitor", .search_path = "nowhere", .index = 1
+    };
+    static const char sql[] =
+        "SELECT current_user || ' ' || current_setting('search_path') || ' ' || "
+        "current_setting('transaction_read_only') || ' ' || current_setting('statement_timeout')";
     struct ear ear = { 0 };
     struct sx_test_op t[40];
     struct sx_test_db db;
@@ -193,7 +196,8 @@ static void pooled_mode_keeps_roles_paths_and_reads_apart_without_a_session(void
     sx_test_db_open_ready(&db);
     assert_int_equal(db.m->listen(db.pool, "odd \"Name\"", on_notify, &ear), 0);
     for (int i = 0; i < 40; i++) {
-        sx_test_op_init(&t[i], i % 2 == 0 ? &monitor : &db.owner, sql, i % 4 < 2 ? SX_DB_READ_ONLY : 0);
+        sx_test_op_init(&t[i], i % 2 == 0 ? &monitor : &db.owner, sql,
+                        i % 4 < 2 ? SX_DB_READ_ONLY : 0);
         sx_test_op_submit(&db, &t[i]);
     }
     for (int i = 0; i < 40; i++) {

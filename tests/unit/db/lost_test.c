@@ -28,8 +28,9 @@ static void open_pool(struct sx_test_db *db, void **state, uint32_t size)
 
 static void kill_backends(void **state)
 {
-    sx_test_sql(server_of(state)->url,
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sx-test'");
+    sx_test_sql(
+        server_of(state)->url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sx-test'");
 }
 
 static void submit(struct sx_test_db *db, struct sx_test_op *t, const char *sql, uint32_t flags)
@@ -47,33 +48,36 @@ static void run_until_sent(struct sx_test_db *db, const struct sx_test_op *t)
 /* The server has it when another session sees it run. */
 static void await_running(void **state, const char *part)
 {
-    char sql[256], found[16] = "";
+    char sql[256];
 
-    (void)snprintf(sql, sizeof sql, "SELECT count(*) > 0 FROM pg_stat_activity WHERE state = 'active' "
-                   "AND application_name = 'sx-test' AND query LIKE '%%%s%%'", part);
-    for (int i = 0; i < 2000 && strcmp(found, "t") != 0; i++)
-        sx_test_sql_value(server_of(state)->url, sql, found, sizeof found);
-    assert_string_equal(found, "t");
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT count(*) > 0 FROM pg_stat_activity WHERE state = 'active' "
+                   "AND application_name = 'sx-test' AND query LIKE '%%%s%%'",
+                   part);
+    sx_test_sql_await(server_of(state)->url, sql);
 }
 
-/* --- killed ------------------------------------------------------------------------------ */
+/* --- killed --------------------------------------------------------------------- */
 
 static void sent_read_survives_the_death_of_its_backend(void **state)
 {
     struct sx_test_op t, waiting;
     struct sx_test_db db;
+    uint64_t sent_ns;
 
     open_pool(&db, state, 1);
-    submit(&db, &t, "SELECT 'once more' FROM pg_sleep(0.3)", SX_DB_READ_ONLY);
+    submit(&db, &t, "SELECT 'once more' FROM pg_sleep(2)", SX_DB_READ_ONLY);
     run_until_sent(&db, &t);
     submit(&db, &waiting, "SELECT 'next'", 0);
     await_running(state, "once more");
+    sent_ns = t.op.sent_ns;
 
     kill_backends(state);
     sx_test_db_run(&db, &t.is_done);
     sx_test_db_run(&db, &waiting.is_done);
 
     assert_string_equal(t.is_ok ? t.value : t.message, "once more");
+    assert_true(t.op.sent_ns > sent_ns);
     sx_test_db_finish(&db);
 }
 
@@ -142,7 +146,7 @@ static void killing_backends_in_the_middle_loses_no_read_and_crosses_nothing(voi
     free(t);
 }
 
-/* --- away ------------------------------------------------------------------------------------ */
+/* --- away ----------------------------------------------------------------------- */
 
 static void pool_waits_for_a_server_that_is_away_at_the_start(void **state)
 {
@@ -211,7 +215,7 @@ static void failures_are_logged_once_a_second_at_most(void **state)
     sx_test_db_finish(&db);
 }
 
-/* --- addresses ------------------------------------------------------------------------------------ */
+/* --- addresses ------------------------------------------------------------------ */
 
 static void hosts_are_tried_in_turn_until_one_takes_writes(void **state)
 {
@@ -219,8 +223,10 @@ static void hosts_are_tried_in_turn_until_one_takes_writes(void **state)
     struct sx_test_op t;
     struct sx_test_db db;
 
-    (void)snprintf(url, sizeof url, "host=/nonexistent,%s user=postgres dbname=postgres "
-                   "target_session_attrs=read-write", server_of(state)->dir);
+    (void)snprintf(url, sizeof url,
+                   "host=/nonexistent,%s user=postgres dbname=postgres "
+                   "target_session_attrs=read-write",
+                   server_of(state)->dir);
     sx_test_db_init(&db, url);
     sx_test_db_open_ready(&db);
     assert_string_equal(sx_test_db_value(&db, &t, "SELECT 1"), "1");

@@ -27,15 +27,17 @@ struct pair {
 };
 
 static const struct sx_db_migration base_steps[] = {
-    { 1, "things", "CREATE TABLE things (n int PRIMARY KEY);\nINSERT INTO things VALUES (1), (2);\n"
-                   "CREATE VIEW shown AS SELECT n FROM things;" },
+    { 1, "things",
+      "CREATE TABLE things (n int PRIMARY KEY);\nINSERT INTO things VALUES (1), (2);\n"
+      "CREATE VIEW shown AS SELECT n FROM things;" },
     { 2, "more", "ALTER TABLE things ADD note text" },
     { 0, NULL, NULL },
 };
 static const struct sx_db_migration shop_steps[] = {
     { 1, "orders", "CREATE TABLE orders (id int PRIMARY KEY)" },
-    { 3, "index", "-- sx: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS orders_id ON orders (id);\n"
-                  "ALTER TABLE orders ADD x text DEFAULT 'a;b'; -- the end; really" },
+    { 3, "index",
+      "-- sx: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS orders_id ON orders (id);\n"
+      "ALTER TABLE orders ADD x text DEFAULT 'a;b'; -- the end; really" },
     { 0, NULL, NULL },
 };
 
@@ -61,7 +63,9 @@ static void pair_init(struct pair *p, const char *word)
     (void)snprintf(p->shop, sizeof p->shop, "shop_%s_%d", word, (int)getpid());
     (void)snprintf(p->base, sizeof p->base, "base_%s_%d", word, (int)getpid());
     p->uses[0] = p->base;
-    p->plugins[0] = (struct sx_db_migrate_plugin){ .name = p->shop, .steps = shop_steps, .uses = p->uses };
+    p->plugins[0] = (struct sx_db_migrate_plugin){ .name = p->shop,
+                                                   .steps = shop_steps,
+                                                   .uses = p->uses };
     p->plugins[1] = (struct sx_db_migrate_plugin){ .name = p->base, .steps = base_steps };
 }
 
@@ -69,8 +73,10 @@ static void pair_drop(const struct pair *p, const char *url)
 {
     char sql[600];
 
-    (void)snprintf(sql, sizeof sql, "SET client_min_messages = error; DROP SCHEMA IF EXISTS %s, %s CASCADE; "
-                   "DROP ROLE IF EXISTS sx_%s, sx_%s", p->shop, p->base, p->shop, p->base);
+    (void)snprintf(sql, sizeof sql,
+                   "SET client_min_messages = error; DROP SCHEMA IF EXISTS %s, %s CASCADE; "
+                   "DROP ROLE IF EXISTS sx_%s, sx_%s",
+                   p->shop, p->base, p->shop, p->base);
     sx_test_sql(url, sql);
 }
 
@@ -123,7 +129,7 @@ static void value(const char *url, char *to, size_t size, const char *fmt, ...)
     sx_test_sql_value(url, sql, to, size);
 }
 
-/* --- applying -------------------------------------------------------------------------- */
+/* --- applying ------------------------------------------------------------------- */
 
 static void steps_are_applied_once_in_the_order_of_use(void **state)
 {
@@ -133,8 +139,10 @@ static void steps_are_applied_once_in_the_order_of_use(void **state)
 
     pair_init(&p, "apply");
     run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
-    (void)snprintf(expected, sizeof expected, "%s: applied 1 things\n%s: applied 2 more\n"
-                   "%s: applied 1 orders\n%s: applied 3 index\n", p.base, p.base, p.shop, p.shop);
+    (void)snprintf(expected, sizeof expected,
+                   "%s: applied 1 things\n%s: applied 2 more\n"
+                   "%s: applied 1 orders\n%s: applied 3 index\n",
+                   p.base, p.base, p.shop, p.shop);
     assert_string_equal(r.said, expected);
     expect_ok(&r);
 
@@ -147,7 +155,8 @@ static void steps_are_applied_once_in_the_order_of_use(void **state)
     expect_ok(&r);
     value(url_of(state), found, sizeof found,
           "SELECT string_agg(number || name || length(checksum) || (ms >= 0), ',' ORDER BY number) "
-          "FROM %s.sx_migrations", p.shop);
+          "FROM %s.sx_migrations",
+          p.shop);
     assert_string_equal(found, "1orders64true,3index64true");
     pair_drop(&p, url_of(state));
 }
@@ -162,16 +171,21 @@ static void plugin_owns_its_schema_and_sees_only_views_of_what_it_uses(void **st
     run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
     expect_ok(&r);
 
-    value(url_of(state), found, sizeof found, "SELECT pg_get_userbyid(nspowner) = 'sx_%s' FROM pg_namespace "
-          "WHERE nspname = '%s'", p.shop, p.shop);
+    value(url_of(state), found, sizeof found,
+          "SELECT pg_get_userbyid(nspowner) = 'sx_%s' FROM pg_namespace "
+          "WHERE nspname = '%s'",
+          p.shop, p.shop);
     assert_string_equal(found, "t");
-    value(url_of(state), found, sizeof found, "SELECT tableowner = 'sx_%s' FROM pg_tables "
-          "WHERE schemaname = '%s' AND tablename = 'orders'", p.shop, p.shop);
+    value(url_of(state), found, sizeof found,
+          "SELECT tableowner = 'sx_%s' FROM pg_tables "
+          "WHERE schemaname = '%s' AND tablename = 'orders'",
+          p.shop, p.shop);
     assert_string_equal(found, "t");
     value(url_of(state), found, sizeof found,
           "SELECT has_table_privilege('sx_%s', '%s.shown', 'SELECT') || ' ' || "
           "has_table_privilege('sx_%s', '%s.things', 'SELECT') || ' ' || "
-          "has_schema_privilege('sx_%s', '%s', 'USAGE')", p.shop, p.base, p.shop, p.base, p.base, p.shop);
+          "has_schema_privilege('sx_%s', '%s', 'USAGE')",
+          p.shop, p.base, p.shop, p.base, p.base, p.shop);
     assert_string_equal(found, "true false false");
     pair_drop(&p, url_of(state));
 }
@@ -185,7 +199,8 @@ static void schema_made_without_roles_is_handed_over_later(void **state)
     pair_init(&p, "hand");
     memset(&r, 0, sizeof r);
     sx_report_init(&r.faults);
-    r.err = module_of()->migrate(url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY, false, &r.faults, say, &r);
+    r.err = module_of()->migrate(url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY, false, &r.faults,
+                                 say, &r);
     assert_false(p.plugins[0].needs_role);
     expect_ok(&r);
 
@@ -193,8 +208,10 @@ static void schema_made_without_roles_is_handed_over_later(void **state)
     expect_ok(&r);
 
     assert_true(p.plugins[0].needs_role);
-    value(url_of(state), found, sizeof found, "SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables "
-          "WHERE schemaname = '%s' AND tablename <> 'sx_migrations'", p.shop);
+    value(url_of(state), found, sizeof found,
+          "SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables "
+          "WHERE schemaname = '%s' AND tablename <> 'sx_migrations'",
+          p.shop);
     assert_string_equal(found + 3, p.shop);
     pair_drop(&p, url_of(state));
 }
@@ -208,15 +225,17 @@ static void dry_run_says_what_it_would_do_and_does_nothing(void **state)
     pair_init(&p, "dry");
     run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_DRY_RUN);
 
-    (void)snprintf(expected, sizeof expected, "%s: would apply 1 things\n%s: would apply 2 more\n"
-                   "%s: would apply 1 orders\n%s: would apply 3 index\n", p.base, p.base, p.shop, p.shop);
+    (void)snprintf(expected, sizeof expected,
+                   "%s: would apply 1 things\n%s: would apply 2 more\n"
+                   "%s: would apply 1 orders\n%s: would apply 3 index\n",
+                   p.base, p.base, p.shop, p.shop);
     assert_string_equal(r.said, expected);
     expect_ok(&r);
     value(url_of(state), found, sizeof found, "SELECT to_regnamespace('%s') IS NULL", p.base);
     assert_string_equal(found, "t");
 }
 
-/* --- faults ------------------------------------------------------------------------------ */
+/* --- faults --------------------------------------------------------------------- */
 
 static void verify_names_each_step_that_is_missing(void **state)
 {
@@ -249,7 +268,8 @@ static void edited_and_unknown_steps_stop_verify_and_apply(void **state)
     expect_ok(&r);
     p.plugins[1].steps = edited;
     for (int mode = 0; mode < 2; mode++) {
-        run(&r, url_of(state), p.plugins, 2, mode == 0 ? SX_DB_MIGRATE_VERIFY : SX_DB_MIGRATE_APPLY);
+        run(&r, url_of(state), p.plugins, 2,
+            mode == 0 ? SX_DB_MIGRATE_VERIFY : SX_DB_MIGRATE_APPLY);
         expect_fault(&r, 0, "migration 1 \"things\" was edited after it had been applied");
         expect_fault(&r, 1, "migration 2 \"more\" is in the database and unknown to this version");
         end(&r);
@@ -268,7 +288,8 @@ static void failing_step_is_told_with_its_line_and_leaves_nothing(void **state)
         { { { 1, "good", "CREATE TABLE kept ()" },
             { 2, "broken", "CREATE TABLE half ();\n-- \xc3\xa4\n\nSELECT * FROM nowhere;" } },
           "migration 2 \"broken\": line 4: relation \"nowhere\" does not exist" },
-        { { { 1, "good", "CREATE TABLE kept ()" }, { 2, "sneaky", "CREATE TABLE half (); COMMIT; SELECT 1" } },
+        { { { 1, "good", "CREATE TABLE kept ()" },
+            { 2, "sneaky", "CREATE TABLE half (); COMMIT; SELECT 1" } },
           "migration 2 \"sneaky\": it ends the transaction that it runs in" },
         { { { 1, "good", "CREATE TABLE kept ()" },
             { 2, "bare", "-- sx: no-transaction\nSELECT 1;\n\nSELECT wrong;" } },
@@ -287,8 +308,10 @@ static void failing_step_is_told_with_its_line_and_leaves_nothing(void **state)
         expect_fault(&r, 0, p.base);
         end(&r);
         if (i == 0) {
-            value(url_of(state), found, sizeof found, "SELECT (to_regclass('%s.half') IS NULL) || ' ' || "
-                  "(SELECT max(number) FROM %s.sx_migrations)", p.base, p.base);
+            value(url_of(state), found, sizeof found,
+                  "SELECT (to_regclass('%s.half') IS NULL) || ' ' || "
+                  "(SELECT max(number) FROM %s.sx_migrations)",
+                  p.base, p.base);
             assert_string_equal(found, "true 1");
         }
         pair_drop(&p, url_of(state));
@@ -315,7 +338,7 @@ static void circles_and_strangers_are_faults(void **state)
     end(&r);
 }
 
-/* --- many at once ---------------------------------------------------------------------------- */
+/* --- many at once --------------------------------------------------------------- */
 
 struct racer {
     uv_thread_t thread;
@@ -410,7 +433,8 @@ static void login_that_may_not_create_roles_gets_schemas_alone(void **state)
     assert_non_null(strstr(r.said, "the login may not create roles"));
     expect_ok(&r);
     pair_drop(&p, url_of(state));
-    (void)snprintf(sql, sizeof sql, "DROP OWNED BY plain_%d; DROP ROLE plain_%d", (int)getpid(), (int)getpid());
+    (void)snprintf(sql, sizeof sql, "DROP OWNED BY plain_%d; DROP ROLE plain_%d", (int)getpid(),
+                   (int)getpid());
     sx_test_sql(url_of(state), sql);
 }
 
@@ -420,7 +444,8 @@ static void max_connections_leaves_out_the_reserved_ones(void **state)
     char expected[32];
 
     sx_report_init(&faults);
-    value(url_of(state), expected, sizeof expected, "SELECT current_setting('max_connections')::int - "
+    value(url_of(state), expected, sizeof expected,
+          "SELECT current_setting('max_connections')::int - "
           "current_setting('superuser_reserved_connections')::int");
     assert_int_equal(module_of()->max_connections(url_of(state), 1000, &faults), atoi(expected));
     assert_true(module_of()->max_connections("host=/nonexistent", 1000, &faults) < 0);

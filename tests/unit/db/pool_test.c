@@ -24,7 +24,7 @@ static void open_pool(struct sx_test_db *db, void **state, uint32_t size)
     sx_test_db_open_ready(db);
 }
 
-/* --- values ------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------- */
 
 static void rows_tell_count_columns_names_values_and_nulls(void **state)
 {
@@ -110,16 +110,30 @@ static void loop_takes_only_single_statements_that_leave_the_session_alone(void 
         const char *sql;
         int expected;
     } cases[] = {
-        { "SELECT 1", 0 }, { "  select 1 ;  ", 0 }, { "-- why\n/* a /* b */ c */ SELECT 1 -- ;", 0 },
-        { "((SELECT 1))", 0 }, { "WITH a AS (SELECT 1) SELECT * FROM a", 0 }, { "VALUES (1)", 0 },
-        { "SELECT 1; ; -- end", 0 }, { "SELECT ';' || $$;select$$ || E'\\';x' || $a$;$b$;$a$", 0 },
-        { "SELECT 1 AS \"a;b\"", 0 }, { "insert into no_table values (1)", 0 },
-        { "", SX_ERR_INVALID }, { "-- SELECT", SX_ERR_INVALID }, { "COMMIT", SX_ERR_INVALID },
-        { "BEGIN", SX_ERR_INVALID }, { "/* SELECT */ SET role x", SX_ERR_INVALID },
-        { "ROLLBACK", SX_ERR_INVALID }, { "selectx", SX_ERR_INVALID }, { "LISTEN a", SX_ERR_INVALID },
-        { "DO $$BEGIN END$$", SX_ERR_INVALID }, { "CREATE TABLE t ()", SX_ERR_INVALID },
-        { "SELECT 1; SELECT 2", SX_ERR_INVALID }, { "SELECT 1;COMMIT", SX_ERR_INVALID },
-        { "SELECT 'a\\'; COMMIT; --'", SX_ERR_INVALID }, { "\"SELECT\" 1", SX_ERR_INVALID },
+        { "SELECT 1", 0 },
+        { "  select 1 ;  ", 0 },
+        { "-- why\n/* a /* b */ c */ SELECT 1 -- ;", 0 },
+        { "((SELECT 1))", 0 },
+        { "WITH a AS (SELECT 1) SELECT * FROM a", 0 },
+        { "VALUES (1)", 0 },
+        { "SELECT 1; ; -- end", 0 },
+        { "SELECT ';' || $$;select$$ || E'\\';x' || $a$;$b$;$a$", 0 },
+        { "SELECT 1 AS \"a;b\"", 0 },
+        { "insert into no_table values (1)", 0 },
+        { "", SX_ERR_INVALID },
+        { "-- SELECT", SX_ERR_INVALID },
+        { "COMMIT", SX_ERR_INVALID },
+        { "BEGIN", SX_ERR_INVALID },
+        { "/* SELECT */ SET role x", SX_ERR_INVALID },
+        { "ROLLBACK", SX_ERR_INVALID },
+        { "selectx", SX_ERR_INVALID },
+        { "LISTEN a", SX_ERR_INVALID },
+        { "DO $$BEGIN END$$", SX_ERR_INVALID },
+        { "CREATE TABLE t ()", SX_ERR_INVALID },
+        { "SELECT 1; SELECT 2", SX_ERR_INVALID },
+        { "SELECT 1;COMMIT", SX_ERR_INVALID },
+        { "SELECT 'a\\'; COMMIT; --'", SX_ERR_INVALID },
+        { "\"SELECT\" 1", SX_ERR_INVALID },
     };
     struct sx_test_db db;
     struct sx_test_op t;
@@ -139,7 +153,7 @@ static void loop_takes_only_single_statements_that_leave_the_session_alone(void 
     sx_test_db_finish(&db);
 }
 
-/* --- waiting ----------------------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------------- */
 
 static void full_queue_says_busy(void **state)
 {
@@ -242,7 +256,7 @@ static void operation_with_its_own_timeout_leaves_others_theirs(void **state)
     }
 }
 
-/* --- forgetting, closing -------------------------------------------------------------------- */
+/* --- forgetting, closing -------------------------------------------------------- */
 
 static void forgotten_operation_is_never_told(void **state)
 {
@@ -303,7 +317,7 @@ static void bad_settings_are_refused(void **state)
     sx_test_db_finish(&db);
 }
 
-/* --- prepared statements ----------------------------------------------------------------------- */
+/* --- prepared statements -------------------------------------------------------- */
 
 static void prepared_statements_are_reused_and_bounded(void **state)
 {
@@ -319,8 +333,10 @@ static void prepared_statements_are_reused_and_bounded(void **state)
             assert_int_equal(atoi(t.value), i);
         }
 
-    assert_int_equal(atoi(sx_test_db_value(&db, &t, "SELECT count(*) FROM pg_prepared_statements "
-                                                    "WHERE name ~ '^sx[0-9]'")), 256);
+    assert_int_equal(atoi(sx_test_db_value(&db, &t,
+                                           "SELECT count(*) FROM pg_prepared_statements "
+                                           "WHERE name ~ '^sx[0-9]'")),
+                     256);
     sx_test_db_finish(&db);
 }
 
