@@ -1,72 +1,23 @@
-"""What README.md says that curl answers is what the server answers, to the byte.
-
-A fenced block `console` holds commands ("$ curl …") and below each the answer; "…" stands for
-what is different each time.  The commands are not given to a shell: the few options of curl that
-a README needs are understood here, and any other one is a fault."""
-import collections
+"""What the documents say that curl answers is what the server answers, to the byte; their examples
+in C compile; and the first plugin of docs/plugins.md works as it stands there."""
 import re
-import shlex
+import subprocess
 
 import pytest
 
+from harness import docs
 from harness.process import CHECKOUT
 
-ADDRESS = "localhost:5009"
 # As in config/development.json; but the root of the static files counts from its folder.
 PLUGINS = {"hello": {}, "techempower": {}, "probe": {},
            "site": {"options": {"root": str(CHECKOUT / "plugins/site/static")}}}
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-Call = collections.namedtuple("Call", "method target headers body shows_head")
-
-
-def examples():
-    """(command, answer) of every block, in their order."""
-    for block in BLOCK.findall((CHECKOUT / "README.md").read_text()):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, answer = part.partition("\n")
-            yield command, answer.rstrip("\n")
+README = (CHECKOUT / "README.md").read_text()
+GUIDE = (CHECKOUT / "docs/plugins.md").read_text()
+CORE_PATHS = ["/_sx/live", "/_sx/started", "/_sx/ready", "/_sx/metrics"]
 
 
-def understood(command):
-    """What curl would send for this command."""
-    words = collections.deque(shlex.split(command))
-    assert words.popleft() == "curl", command
-    method, target, headers, body, shows_head = None, None, {}, None, False
-    while words:
-        word = words.popleft()
-        if word == "-i":
-            shows_head = True
-        elif word == "-N":
-            pass  # not to wait for whole lines: there is nobody waiting here
-        elif word == "-X":
-            method = words.popleft()
-        elif word == "-d":
-            body = words.popleft()
-            headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-        elif word == "-H":
-            name, value = words.popleft().split(": ", 1)
-            headers[name] = value
-        else:
-            assert word.startswith(ADDRESS), f"{command}: {word} is not understood"
-            target = word.removeprefix(ADDRESS) or "/"
-    return Call(method or ("GET" if body is None else "POST"), target, headers, body, shows_head)
-
-
-def shown(answer, with_head):
-    """The answer as curl prints it."""
-    text = answer.text
-    if with_head:
-        head = [f"HTTP/1.1 {answer.status} {answer.reason}"]
-        head += [f"{name}: {value}" for name, value in answer.headers
-                 if name.lower() != "connection"]  # of our asking for one request per connection
-        text = "\n".join(head) + "\n\n" + text
-    return text.rstrip("\n")
-
-
-def agrees(answer, promised):
-    pattern = ".*?".join(re.escape(piece) for piece in promised.split("…"))
-    return re.fullmatch(pattern, answer, re.DOTALL) is not None
+def readme_lines():
+    return [line for block in docs.blocks(README, "console") for line in docs.examples(block)]
 
 
 @pytest.fixture
@@ -78,28 +29,23 @@ def development(server):
 
 
 def test_every_line_of_the_readme_answers_what_it_says(development):
-    lines = list(examples())
-    wrong = []
+    lines = readme_lines()
 
-    for command, promised in lines:
-        call = understood(command)
-        answer = shown(development.request(call.method, call.target, call.headers, call.body),
-                       call.shows_head)
-        if not agrees(answer, promised):
-            wrong.append(f"$ {command}\n{answer}\n--- but README.md says\n{promised}")
+    wrong = docs.faults(development, lines)
 
     assert len(lines) > 20
-    assert not wrong, "\n\n".join(wrong)
+    assert not wrong, wrong
 
 
 def test_the_readme_has_every_route_of_the_development_environment(development, program):
     done = program("routes", "--config", development.config)
-    asked = [understood(command) for command, _ in examples()]
+    asked = [docs.understood(command) for command, _ in readme_lines()]
+    routes = [line.split()[:2] for line in done.stdout.splitlines()]
+    routes += [["GET", path] for path in CORE_PATHS]
     missing = []
 
     assert done.returncode == 0, done.stderr
-    for line in done.stdout.splitlines():
-        method, pattern = line.split()[:2]
+    for method, pattern in routes:
         path = re.compile(re.sub(r"\\\{[^}]*\\\}", ".+", re.escape(pattern)))
         if not any(call.method == method and path.fullmatch(call.target.split("?")[0])
                    for call in asked):
@@ -109,7 +55,52 @@ def test_the_readme_has_every_route_of_the_development_environment(development, 
 
 
 def test_the_dots_stand_for_anything_and_the_rest_for_itself():
-    assert agrees('{"id":7}', '{"id":…}')
-    assert agrees("a\nb\nc", "a\n…\nc")
-    assert not agrees('{"id":7} ', '{"id":…}')
-    assert not agrees("b", "a")
+    assert docs.agrees('{"id":7}', '{"id":…}')
+    assert docs.agrees("a\nb\nc", "a\n…\nc")
+    assert not docs.agrees('{"id":7} ', '{"id":…}')
+    assert not docs.agrees("b", "a")
+
+
+# -- C in the documents
+
+PRELUDE = "#include <sx/json.h>\n#include <stdio.h>\n"
+NO_MIGRATIONS = "#include <sx/plugin.h>\nstatic const sx_migration sx_migrations_[] = { { 0 } };\n"
+EXAMPLES = docs.blocks(README, "c") + docs.blocks(GUIDE, "c")
+
+
+def compile_c(source, *options):
+    done = subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
+                           "-Wno-unused-variable", "-Wno-unused-const-variable",
+                           f"-I{CHECKOUT / 'include'}", f"-I{source.parent}", *options, source],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_an_example_compiles_by_itself(tmp_path, text):
+    (tmp_path / "migrations.h").write_text(NO_MIGRATIONS)
+    source = tmp_path / "example.c"
+    source.write_text(text if "#include" in text else PRELUDE + text)
+
+    compile_c(source, "-fsyntax-only")
+
+
+def test_the_first_plugin_works_as_it_stands_there(tmp_path, server):
+    guide = GUIDE.partition("## The first plugin in ten minutes")[2].partition("\n## ")[0]
+    plugin, _ = docs.blocks(guide, "c")
+    (step,) = docs.blocks(guide, "sql")
+    lines = [line for block in docs.indented(guide) for line in docs.examples(block)]
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "0001_note.sql").write_text(step)
+    (folder / "notes.c").write_text(plugin)
+
+    subprocess.run(["cmake", f"-DOUT={folder / 'migrations.h'}", f"-DSTEPS={folder / '0001_note.sql'}",
+                    "-P", CHECKOUT / "cmake/embed-migrations.cmake"], check=True)
+    compile_c(folder / "notes.c", "-shared", "-fPIC", "-fvisibility=hidden", "-o",
+              folder / "notes.so", "-ljansson")
+    s = server(plugins={"notes": {"path": str(folder / "notes.so")}})
+    wrong = docs.faults(s, lines)
+
+    assert len(lines) == 3
+    assert not wrong, wrong
