@@ -95,7 +95,7 @@ struct sx_config_plugin {
 };
 
 struct sx_config {
-    const char *env; /* "development" … */
+    const char *env;      /* "development" … */
     const char *root_dir; /* the folder above that of the files: relative paths start here */
     struct sx_config_server server;
     struct sx_config_http http;
@@ -129,6 +129,10 @@ int sx_config_restore(const char *text, size_t len, struct sx_config **ret_confi
  * "plugins.orders.options.depth", "server.listen[1]" or "plugins.orders" as a whole; "env" may
  * also be from the "command line".  Never NULL. */
 const char *sx_config_origin(const struct sx_config *cfg, const char *path);
+
+/* "${DEPTH}": the text as written of an option whose value came out of variables, so that it
+ * may spell a number or a boolean; NULL for any other. */
+const char *sx_config_expanded_from(const struct sx_config *cfg, const char *path);
 
 /* Every key with its value and origin, one a line; passwords inside URLs and keys named
  * secret, password or token are masked. */

@@ -133,6 +133,11 @@ void config_faults_finish(struct config_loader *l);
 
 /* "config/base.json:12" as the origin of a path. */
 void config_origin_set(struct config_loader *l, const struct config_where *where, const char *path);
+/* The same for a value that came out of a text with variables. */
+void config_origin_set_expanded(struct config_loader *l, const struct config_where *where,
+                                const char *path, const char *text);
+/* The first of both; NULL for a default. */
+const char *config_origin_text(const json_t *origins, const char *path);
 /* Where the effective value of a path was written; false: a default. */
 bool config_where_of(const struct config_loader *l, const char *path,
                      struct config_where *ret_where);

@@ -12,13 +12,32 @@
 
 #include "base/error.h"
 
+static json_t *origin_of(const struct config_where *where)
+{
+    return where->line > 0 ? json_sprintf("%s:%d", where->source, where->line)
+                           : json_string(where->source);
+}
+
 void config_origin_set(struct config_loader *l, const struct config_where *where, const char *path)
 {
-    json_t *origin = where->line > 0 ? json_sprintf("%s:%d", where->source, where->line)
-                                     : json_string(where->source);
+    if (json_object_set_new(l->origins, path, origin_of(where)) != 0)
+        l->is_out_of_memory = true;
+}
+
+void config_origin_set_expanded(struct config_loader *l, const struct config_where *where,
+                                const char *path, const char *text)
+{
+    json_t *origin = json_pack("[o, s]", origin_of(where), text);
 
     if (json_object_set_new(l->origins, path, origin) != 0)
         l->is_out_of_memory = true;
+}
+
+const char *config_origin_text(const json_t *origins, const char *path)
+{
+    const json_t *origin = json_object_get(origins, path);
+
+    return json_string_value(json_is_array(origin) ? json_array_get(origin, 0) : origin);
 }
 
 static bool find_in_file(const struct config_file *file, const char *path,
@@ -37,7 +56,7 @@ static bool find_in_file(const struct config_file *file, const char *path,
 bool config_where_of(const struct config_loader *l, const char *path,
                      struct config_where *ret_where)
 {
-    const char *origin = json_string_value(json_object_get(l->origins, path));
+    const char *origin = config_origin_text(l->origins, path);
 
     if (origin == NULL)
         return false;

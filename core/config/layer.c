@@ -81,6 +81,7 @@ static json_t *expanded_text(struct layer *y, json_t *value)
         return json_null();
     done = json_string(text);
     free(text);
+    config_origin_set_expanded(y->l, &where, path, json_string_value(value));
     return done;
 }
 

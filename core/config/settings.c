@@ -158,7 +158,12 @@ void sx_config_destroy(struct sx_config *cfg)
 
 const char *sx_config_origin(const struct sx_config *cfg, const char *path)
 {
-    const char *origin = json_string_value(json_object_get(cfg->priv->origins, path));
+    const char *origin = config_origin_text(cfg->priv->origins, path);
 
     return origin != NULL ? origin : "default";
+}
+
+const char *sx_config_expanded_from(const struct sx_config *cfg, const char *path)
+{
+    return json_string_value(json_array_get(json_object_get(cfg->priv->origins, path), 1));
 }

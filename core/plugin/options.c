@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "plugin/plugin_private.h"
 
 static const struct {
@@ -79,28 +80,69 @@ static void tell_unknown(struct sx_plugin *p, const struct sx_config *cfg, const
     sx_buf_finish(&known);
 }
 
-static void check_given(struct sx_plugin *p, const struct sx_config *cfg, struct sx_report *rep)
+/* A text out of a variable counts as what it spells, as if it stood there without quotes; NULL
+ * when that is not of the type. */
+static json_t *spelled(const char *text, int32_t type)
+{
+    size_t len = strlen(text);
+    int64_t i;
+    double f;
+
+    if (type == SX_BOOL && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0))
+        return json_boolean(*text == 't');
+    if ((type == SX_INT || type == SX_NUMBER) && sx_parse_int(text, len, &i) == 0)
+        return json_integer(i);
+    if (type == SX_NUMBER && sx_parse_number(text, len, &f) == 0)
+        return json_real(f);
+    return NULL;
+}
+
+/* A secret is not told, whatever it is. */
+static void tell_type(struct sx_plugin *p, const struct sx_config *cfg, const sx_option *o,
+                      const json_t *value, struct sx_report *rep)
+{
+    char path[256];
+    const char *where = origin(cfg, p, o->name, path, sizeof path);
+    const char *from = o->type == SX_SECRET ? NULL : sx_config_expanded_from(cfg, path);
+    char *text = o->type == SX_SECRET ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+    sx_report_add(rep, "%s: %s: expected %s, found %.80s%s%.80s%s", where, path, type_name(o->type),
+                  text == NULL ? "another type" : text, from == NULL ? "" : " from \"",
+                  from == NULL ? "" : from, from == NULL ? "" : "\"");
+    free(text);
+}
+
+static int take_option(struct sx_plugin *p, const struct sx_config *cfg, const sx_option *o,
+                       const json_t *value, struct sx_report *rep)
+{
+    json_t *meant = NULL;
+    char path[256];
+
+    if (has_type(value, o->type))
+        return 0;
+    (void)origin(cfg, p, o->name, path, sizeof path);
+    if (json_is_string(value) && sx_config_expanded_from(cfg, path) != NULL)
+        meant = spelled(json_string_value(value), o->type);
+    if (meant != NULL)
+        return json_object_set_new(p->config, o->name, meant) == 0 ? 0 : SX_ERR_NOMEM;
+    tell_type(p, cfg, o, value, rep);
+    return SX_ERR_INVALID;
+}
+
+static void take_given(struct sx_plugin *p, const struct sx_config *cfg, struct sx_report *rep)
 {
     const char *key;
     json_t *value;
-    char path[256];
 
     json_object_foreach(p->cfg->options, key, value)
     {
         const sx_option *o = find_option(p, key);
-        char *text;
 
-        if (o == NULL) {
+        if (o == NULL)
             tell_unknown(p, cfg, key, rep);
-            continue;
-        }
-        if (has_type(value, o->type))
-            continue;
-        text = o->type == SX_SECRET ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        sx_report_add(rep, "%s: %s: expected %s, found %.80s",
-                      origin(cfg, p, key, path, sizeof path), path, type_name(o->type),
-                      text == NULL ? "another type" : text);
-        free(text);
+        else if (take_option(p, cfg, o, value, rep) == SX_ERR_NOMEM)
+            sx_report_add(rep, "%s: plugin \"%s\": no memory for its options", p->path,
+                          p->note.name);
     }
 }
 
@@ -125,7 +167,8 @@ static int add_fallback(struct sx_plugin *p, const struct sx_config *cfg, const 
     if (value == NULL || !has_type(value, o->type)) {
         json_decref(value);
         sx_report_add(rep, "%s: plugin \"%s\": option \"%s\": its fallback %s is not %s", p->path,
-                      p->note.name, o->name, o->fallback, type_name(o->type));
+                      p->note.name, o->name, o->type == SX_SECRET ? "of a secret" : o->fallback,
+                      type_name(o->type));
         return SX_ERR_INVALID;
     }
     return json_object_set_new(p->config, o->name, value) == 0 ? 0 : SX_ERR_NOMEM;
@@ -169,7 +212,7 @@ int sx_options_take(struct sx_plugin *p, const struct sx_config *cfg, struct sx_
     p->config = p->cfg->options == NULL ? json_object() : json_deep_copy(p->cfg->options);
     if (p->config == NULL)
         return SX_ERR_NOMEM;
-    check_given(p, cfg, rep);
+    take_given(p, cfg, rep);
     for (const sx_option *o = p->options; o != NULL && o->name != NULL; o++)
         (void)add_fallback(p, cfg, o, rep);
     take_grants(p, cfg, rep);

@@ -94,15 +94,21 @@ static const char *form_text(struct sx_req *r, struct sx_slice name, uint32_t in
     return pair == NULL ? NULL : pair->value.data;
 }
 
+/* Fails once; whoever asks later finds no cookie. */
+static int load_cookies(struct sx_req *r)
+{
+    if (r->has_cookies)
+        return 0;
+    r->has_cookies = true;
+    return sx_cookies_parse(&r->http.arena, sx_http_header(&r->http, "cookie", 6), MAX_PAIRS,
+                            &r->cookies);
+}
+
 static const char *cookie_text(struct sx_req *r, struct sx_slice name, uint32_t index)
 {
     const struct sx_pair *pair;
 
-    if (!r->has_cookies) {
-        r->has_cookies = true;
-        (void)sx_cookies_parse(&r->http.arena, sx_http_header(&r->http, "cookie", 6), MAX_PAIRS,
-                               &r->cookies);
-    }
+    (void)load_cookies(r);
     pair = sx_pairs_find(&r->cookies, name, index);
     return pair == NULL ? NULL : pair->value.data;
 }
@@ -162,6 +168,13 @@ static bool suits(const char *text, int32_t type)
     }
 }
 
+static int out_of_memory(struct sx_req *r)
+{
+    (void)sx_http_problem(&r->http, 503, "out_of_memory", "no memory for the parameters");
+    return SX_ERR_NOMEM;
+}
+
+/* found: NULL when it is missing. */
 static int refuse(struct sx_req *r, const sx_field *f, const char *found)
 {
     static const char *const places[] = { "path", "query", "header", "cookie", "form" };
@@ -182,45 +195,140 @@ static int refuse(struct sx_req *r, const sx_field *f, const char *found)
     return SX_ERR_INVALID;
 }
 
-static bool is_file_field(struct sx_req *r, const sx_field *f)
+static int check_value(struct sx_req *r, const sx_field *f, const char *text, size_t len)
 {
-    return f->in == SX_IN_FORM && r->http.multipart != NULL &&
-           sx_multipart_find(r->http.multipart, sx_slice_of(f->name), true, 0) != NULL;
-}
-
-static int check_field(struct sx_req *r, const sx_field *f)
-{
-    const char *text = sx_host_req_param(r, f->in, f->name, 0);
-
-    if (text == NULL && f->in == SX_IN_PATH)
-        return refuse(r, f, "a bad percent-escape");
-    if (text == NULL)
-        return f->required && !is_file_field(r, f) ? refuse(r, f, NULL) : 0;
+    if (strlen(text) != len)
+        return refuse(r, f, "a text with a NUL");
     /* An empty optional number is one that was not given, as HTML forms send it. */
-    if (*text == '\0' && !f->required && f->type != SX_TEXT)
+    if (len == 0 && !f->required && f->type != SX_TEXT)
         return 0;
     return suits(text, f->type) ? 0 : refuse(r, f, text);
 }
 
-/* Escapes that cannot be decoded would read as absent parameters. */
-static int check_texts(struct sx_req *r)
+/* Every value of a name that comes several times is one that a handler may read. */
+static int check_pairs(struct sx_req *r, const sx_field *f, const struct sx_pairs *pairs,
+                       uint32_t *ret_n)
 {
-    if (sx_query_load(r) < 0) {
-        (void)sx_http_problem(&r->http, 400, "bad_query",
-                              "the query has a bad escape or too many parameters");
-        return SX_ERR_INVALID;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < pairs->n; i++) {
+        const struct sx_pair *pair = &pairs->v[i];
+
+        if (!sx_slice_is(pair->name, f->name))
+            continue;
+        n++;
+        if (check_value(r, f, pair->value.data, pair->value.len) < 0)
+            return SX_ERR_INVALID;
     }
-    if (r->entry->has_form && sx_form_load(r) < 0) {
-        (void)sx_http_problem(&r->http, 400, "bad_form",
-                              "the form is malformed or has too many fields");
-        return SX_ERR_INVALID;
+    *ret_n = n;
+    return 0;
+}
+
+static int check_headers(struct sx_req *r, const sx_field *f, uint32_t *ret_n)
+{
+    struct sx_slice name = sx_slice_of(f->name);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < r->http.n_headers; i++) {
+        const struct sx_http_header *h = &r->http.headers[i];
+        const char *text;
+
+        if (!sx_slice_equals_nocase(h->name, name))
+            continue;
+        n++;
+        text = sx_arena_text(&r->http.arena, h->value.data, h->value.len);
+        if (text == NULL || check_value(r, f, text, h->value.len) < 0)
+            return text == NULL ? out_of_memory(r) : SX_ERR_INVALID;
     }
+    *ret_n = n;
+    return 0;
+}
+
+/* A file counts as given; a plain part that was too large for memory is no value. */
+static int check_parts(struct sx_req *r, const sx_field *f, uint32_t *ret_n)
+{
+    struct sx_slice name = sx_slice_of(f->name);
+    const struct sx_part *part = sx_multipart_parts(r->http.multipart);
+    uint32_t n = 0;
+
+    for (; part != NULL; part = part->next) {
+        if (!sx_slice_equals(part->name, name))
+            continue;
+        n++;
+        if (part->file_name.data != NULL)
+            continue;
+        if (part->path != NULL)
+            return refuse(r, f, "more text than this server keeps in memory");
+        if (check_value(r, f, part->data.data, part->data.len) < 0)
+            return SX_ERR_INVALID;
+    }
+    *ret_n = n;
+    return 0;
+}
+
+static int check_path(struct sx_req *r, const sx_field *f, uint32_t *ret_n)
+{
+    const char *text = path_text(r, f->name);
+
+    if (text == NULL)
+        return refuse(r, f, "a bad percent-escape");
+    *ret_n = 1;
+    return suits(text, f->type) ? 0 : refuse(r, f, text);
+}
+
+static int check_field(struct sx_req *r, const sx_field *f)
+{
+    uint32_t n = 0;
+    int err = 0;
+
+    switch (f->in) {
+    case SX_IN_PATH: err = check_path(r, f, &n); break;
+    case SX_IN_QUERY: err = check_pairs(r, f, &r->query, &n); break;
+    case SX_IN_HEADER: err = check_headers(r, f, &n); break;
+    case SX_IN_COOKIE: err = check_pairs(r, f, &r->cookies, &n); break;
+    default:
+        err = r->http.multipart != NULL ? check_parts(r, f, &n) : check_pairs(r, f, &r->form, &n);
+    }
+    if (err < 0)
+        return err;
+    return n == 0 && f->required ? refuse(r, f, NULL) : 0;
+}
+
+static int refuse_all(struct sx_req *r, int err, const char *code, const char *detail)
+{
+    if (err == SX_ERR_NOMEM)
+        return out_of_memory(r);
+    (void)sx_http_problem(&r->http, 400, code, "%s", detail);
+    return SX_ERR_INVALID;
+}
+
+static bool declares_cookies(const struct sx_req *r)
+{
+    for (const sx_field *f = r->entry->route->params; f != NULL && f->name != NULL; f++)
+        if (f->in == SX_IN_COOKIE)
+            return true;
+    return false;
+}
+
+/* What cannot be decoded would read as absent parameters. */
+static int load_all(struct sx_req *r)
+{
+    int err = sx_query_load(r);
+
+    if (err < 0)
+        return refuse_all(r, err, "bad_query", "the query has a bad escape or too many parameters");
+    err = r->entry->has_form ? sx_form_load(r) : 0;
+    if (err < 0)
+        return refuse_all(r, err, "bad_form", "the form is malformed or has too many fields");
+    err = declares_cookies(r) ? load_cookies(r) : 0;
+    if (err < 0)
+        return refuse_all(r, err, "bad_cookies", "the request has too many cookies");
     return 0;
 }
 
 int sx_params_check(struct sx_req *r)
 {
-    if (check_texts(r) < 0)
+    if (load_all(r) < 0)
         return SX_ERR_INVALID;
     for (const sx_field *f = r->entry->route->params; f != NULL && f->name != NULL; f++)
         if (check_field(r, f) < 0)

@@ -148,7 +148,7 @@ struct sx_req {
     uint64_t since_ms;      /* of the loop's clock */
     uint64_t db_ns;
     uint32_t db_status; /* of the last failed statement, as an HTTP status; 0 none */
-    char db_code[8];
+    char db_code[6];
 };
 
 /* What a statement returned, with what reads it. */

@@ -1,6 +1,7 @@
 /*
  * plugin/settle.c - what becomes of a request when a handler or callback has returned.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "plugin/plugin_private.h"
@@ -38,7 +39,7 @@ void sx_note_failure(struct sx_req *r, const struct sx_db_failure *f)
     const char *code;
 
     r->db_status = (uint32_t)sx_db_failure_status(f, &code);
-    (void)strncpy(r->db_code, f->sqlstate, sizeof r->db_code - 1);
+    (void)snprintf(r->db_code, sizeof r->db_code, "%s", f->sqlstate);
     if (r->db_status >= 500)
         sx_report_fault(
             r->plugin, r, "database: %s%s%s%s", f->message == NULL ? "no answer" : f->message,
@@ -51,7 +52,7 @@ static int answer_db(struct sx_req *r)
     const char *code;
     int status;
 
-    (void)strncpy(f.sqlstate, r->db_code, sizeof f.sqlstate - 1);
+    (void)snprintf(f.sqlstate, sizeof f.sqlstate, "%s", r->db_code);
     status = sx_db_failure_status(&f, &code);
     if (r->db_status != 0 && r->db_code[0] == '\0')
         status = (int)r->db_status;
