@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +27,10 @@ struct options {
     char **rest;
     int n_rest;
     char **argv;
+    char *running; /* of a command that maps plugins: whose code runs; seen by the parent */
 };
+
+#define MAX_RUNNING 8192
 
 struct command {
     const char *name, *usage, *summary, *help;
@@ -51,11 +55,21 @@ static int load_config(const struct options *opt, struct sx_report *rep,
     return sx_config_load(&src, rep, ret_config);
 }
 
+static void on_run(void *arg, const char *path, const struct sx_plugin_note *note)
+{
+    const struct options *opt = arg;
+
+    if (note == NULL)
+        *opt->running = '\0';
+    else
+        (void)snprintf(opt->running, MAX_RUNNING, "%s: plugin \"%s\"", path, note->name);
+}
+
 /* Every fault of the configuration and, as far as it can be read, of its plugins. */
 static int load_all(const struct options *opt, struct sx_report *rep, struct sx_config **ret_config,
                     struct sx_plugins **ret_plugins)
 {
-    struct sx_plugins_settings set = { 0 };
+    struct sx_plugins_settings set = { .on_run = on_run, .run_arg = (void *)(uintptr_t)opt };
     int err = load_config(opt, rep, ret_config);
 
     if (err < 0)
@@ -183,8 +197,10 @@ static int run_describe(const struct options *opt)
         sx_report_add(&rep, "describe: expected one file, found %d", opt->n_rest);
         return tell(&rep, 2);
     }
+    (void)snprintf(opt->running, MAX_RUNNING, "%s: a plugin", opt->rest[0]);
     if (sx_plugin_describe(opt->rest[0], &rep, stdout) < 0)
         code = 2;
+    *opt->running = '\0';
     return tell(&rep, code);
 }
 
@@ -349,11 +365,17 @@ static int parse(int argc, char **argv, struct options *opt)
 }
 
 /* In a child, so that a crash of plugin code is told in a sentence. */
-static int run_in_child(const struct command *c, const struct options *opt)
+static int run_in_child(const struct command *c, struct options *opt)
 {
     int status;
     pid_t pid;
 
+    opt->running = mmap(NULL, MAX_RUNNING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                        0);
+    if (opt->running == MAP_FAILED) {
+        perror("sim-exchange: mmap");
+        return 1;
+    }
     (void)fflush(NULL);
     pid = fork();
     if (pid < 0) {
@@ -367,10 +389,11 @@ static int run_in_child(const struct command *c, const struct options *opt)
     }
     if (waitpid(pid, &status, 0) < 0)
         return 1;
-    if (WIFEXITED(status))
+    if (WIFEXITED(status) && *opt->running == '\0')
         return WEXITSTATUS(status);
-    (void)fprintf(stderr, "sim-exchange %s: a plugin ended the process that loaded it: %s\n",
-                  c->name, strsignal(WTERMSIG(status)));
+    (void)fprintf(stderr, "%s ended the process that ran it: %s\n",
+                  *opt->running == '\0' ? "sim-exchange: something" : opt->running,
+                  WIFEXITED(status) ? "it called exit" : strsignal(WTERMSIG(status)));
     return 2;
 }
 

@@ -42,6 +42,11 @@ struct sx_plugins_settings {
     size_t n_copies;
     const char *root_dir; /* where relative paths of options start; NULL: "." */
     struct sx_log *log;   /* NULL: nothing is logged */
+
+    /* Or NULL.  The file is about to be mapped, or its check function called (then note is
+     * given), and has come back (then it is NULL): who is told may name it if it does not. */
+    void (*on_run)(void *arg, const char *path, const struct sx_plugin_note *note);
+    void *run_arg;
 };
 
 /* Reads the note of a file; nothing is mapped.  One sentence in the report when there is

@@ -66,11 +66,21 @@ static int examine(struct sx_plugin *p, struct sx_report *rep)
     return rep->n_faults == before ? 0 : SX_EINVAL;
 }
 
+static void tell_run(struct sx_plugin *p, bool is_begin)
+{
+    const struct sx_plugins_settings *set = &p->set->set;
+
+    if (set->on_run != NULL)
+        set->on_run(set->run_arg, p->path, is_begin ? &p->note : NULL);
+}
+
 static int map_file(struct sx_plugin *p, struct sx_report *rep)
 {
     const sx_manifest *m;
 
+    tell_run(p, true);
     p->handle = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
+    tell_run(p, false);
     if (p->handle == NULL) {
         sx_report_add(rep, "%s: plugin \"%s\" cannot be loaded: %s", p->path, p->note.name,
                       dlerror());
@@ -298,8 +308,11 @@ int sx_plugins_check(struct sx_plugins *ps, struct sx_report *rep)
 {
     size_t before = rep->n_faults;
 
-    for (size_t i = 0; i < ps->n_plugins; i++)
+    for (size_t i = 0; i < ps->n_plugins; i++) {
+        tell_run(&ps->plugins[i], true);
         (void)call_plugin(&ps->plugins[i], ps->plugins[i].manifest.check, "check", rep);
+        tell_run(&ps->plugins[i], false);
+    }
     return rep->n_faults == before ? 0 : SX_EINVAL;
 }
 

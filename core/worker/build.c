@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "worker/worker.h"
 #include "worker/worker_private.h"
@@ -34,11 +35,28 @@ static int build_http(struct sx_worker *w, struct sx_report *rep)
     return err < 0 ? err : sx_http_server_create(&set, &w->http);
 }
 
+/* So that the supervisor can name a file that does not come back from its constructors. */
+static void on_run(void *arg, const char *path, const struct sx_plugin_note *note)
+{
+    struct sx_worker *w = arg;
+    struct sx_board_thread *loop = sx_board_thread_at(w->slot, 0);
+
+    (void)path;
+    if (note == NULL)
+        sx_board_leave(loop);
+    else
+        sx_board_enter(loop, sx_board_add_plugin(w->board, note->name, note->version, note->build),
+                       SX_BOARD_NONE, 0, sx_clock_mono_ns());
+}
+
 static int load_plugins(struct sx_worker *w, struct sx_report *rep)
 {
-    struct sx_plugins_settings set = {
-        .config = w->config, .root_dir = w->config->root_dir, .log = w->log, .n_copies = w->copies.n
-    };
+    struct sx_plugins_settings set = { .config = w->config,
+                                       .root_dir = w->config->root_dir,
+                                       .log = w->log,
+                                       .n_copies = w->copies.n,
+                                       .on_run = on_run,
+                                       .run_arg = w };
 
     w->copy_list = calloc(w->copies.n + 1, sizeof *w->copy_list);
     if (w->copy_list == NULL)
