@@ -18,6 +18,7 @@ START_S = 60
 END_S = 60
 SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:).*$",
                        re.MULTILINE)
+GENERATION_SERVES = re.compile(r"^generation \d+ serves with \d+ workers$")
 GRANTS = ["db", "blocking", "stream", "all_routes"]
 
 
@@ -70,12 +71,12 @@ def write_config(build, home, folder, overrides, plugins, url):
     return folder
 
 
-def run(build, cwd, arguments, env=None, timeout_s=60, stdin=None):
+def run(build, cwd, arguments, env=None, timeout_s=60, stdin=None, allows_report=False):
     """Runs the program to its end: returncode, stdout and stderr as text."""
     done = subprocess.run([build / "sim-exchange", *map(str, arguments)], cwd=cwd,
                           env=environment(env), input=stdin, capture_output=True, text=True,
                           timeout=timeout_s, check=False)
-    assert not SANITIZER.search(done.stderr), done.stderr
+    assert allows_report or not SANITIZER.search(done.stderr), done.stderr
     return done
 
 
@@ -88,8 +89,9 @@ def free_port():
 class Server:
     """`sim-exchange serve` on a port of its own.  Lines of its log wake whoever waits."""
 
-    def __init__(self, build, home, config, plugins, env, url, may_die):
+    def __init__(self, build, home, config, plugins, env, url, may_die, executable=None):
         home.mkdir(parents=True)
+        self.executable = executable or build / "sim-exchange"
         self.build, self.home, self.url, self.may_die = build, home, url, may_die
         self.plugins, self.env = plugins, env or {}
         self.config = home / "config"
@@ -119,7 +121,7 @@ class Server:
     def launch(self):
         self.port = free_port()
         self.process = subprocess.Popen(
-            [self.build / "sim-exchange", "serve", "--config", self.config], cwd=self.home,
+            [self.executable, "serve", "--config", self.config], cwd=self.home,
             env=environment({**self.env, "PORT": str(self.port)}), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         self.readers = [threading.Thread(target=self.read_lines, daemon=True),
@@ -147,6 +149,18 @@ class Server:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def rewrite(self, config=None, plugins=None):
+        """Other files of configuration in the place of the old ones; HUP makes it read them."""
+        self.overrides = self.overrides if config is None else config
+        self.plugins = self.plugins if plugins is None else plugins
+        write_config(self.build, self.home, self.config, self.overrides, self.plugins, self.url)
+
+    def reload(self):
+        """HUP, and waits until the new generation serves."""
+        since = len(self.lines)
+        self.signal(signal.SIGHUP)
+        return self.wait_line(GENERATION_SERVES, since)
 
     def wait_end(self):
         """Its exit status."""
@@ -201,10 +215,13 @@ class Server:
         return "\n".join(tail) + "\n" + self.errors
 
     def wait_line(self, wanted, since=0, timeout_s=60):
-        """The first line, from index `since`, whose message contains the text `wanted`, or
-        for which the function says yes."""
+        """The first line, from index `since`, whose message contains the text `wanted` or
+        matches it as an expression, or for which the function says yes."""
         def is_it(line):
-            return wanted(line) if callable(wanted) else wanted in str(line.get("message", ""))
+            message = str(line.get("message", ""))
+            if isinstance(wanted, re.Pattern):
+                return wanted.search(message)
+            return wanted(line) if callable(wanted) else wanted in message
 
         deadline = time.monotonic() + timeout_s
         with self.news:
@@ -228,6 +245,9 @@ class Server:
 
     def get(self, target, headers=None):
         return self.request("GET", target, headers)
+
+    def post(self, target, body, content_type="application/json", headers=None):
+        return self.request("POST", target, {"Content-Type": content_type, **(headers or {})}, body)
 
     def raw(self, data):
         """Sends these bytes; everything that comes until the server closes."""
