@@ -1,4 +1,5 @@
 /* The board: names, frames and counters shared by processes, and what a scribbler cannot do. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -142,35 +143,60 @@ static void board_attached_by_another_process_is_the_same(void **state)
     assert_null(sx_board_worker_at(b, N_WORKERS));
 }
 
+#define N_ROUTES 400u
+
+static uint32_t add_numbered(struct sx_board *b, uint32_t plugin, unsigned number)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "/r%u", number);
+    return sx_board_add_route(b, plugin, "GET", text);
+}
+
+/* Adds the same routes as all others, each beginning elsewhere, when the pipe is closed; each
+ * must then still be where it was added. */
+static int add_routes(int board_fd, int start_fd, unsigned number)
+{
+    static uint32_t indexes[N_ROUTES];
+    struct sx_board *mine;
+    uint32_t plugin;
+    char byte;
+
+    if (sx_board_attach(board_fd, &mine) != 0 || read(start_fd, &byte, 1) != 0)
+        return 1;
+    plugin = sx_board_add_plugin(mine, "hello", "1", "");
+    for (unsigned i = 0; i < N_ROUTES; i++)
+        indexes[i] = add_numbered(mine, plugin, (i + number * 7) % N_ROUTES);
+    for (unsigned i = 0; i < N_ROUTES; i++) {
+        if (add_numbered(mine, plugin, (i + number * 7) % N_ROUTES) != indexes[i])
+            return 2;
+    }
+    sx_board_destroy(mine);
+    return 0;
+}
+
 static void board_workers_that_start_together_agree_on_names(void **state)
 {
     struct sx_board *b = *state;
-    struct sx_board_name name;
+    int fds[2];
 
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     for (unsigned n = 0; n < N_WORKERS; n++) {
         if (fork() == 0) {
-            struct sx_board *mine;
-            char text[32];
-
-            if (sx_board_attach(sx_board_fd(b), &mine) != 0)
-                _exit(1);
-            for (unsigned i = 0; i < 50; i++) {
-                (void)snprintf(text, sizeof(text), "p%u", (i + n * 17) % 50);
-                if (sx_board_add_plugin(mine, text, "1", "") >= 50)
-                    _exit(2);
-            }
-            _exit(0);
+            (void)close(fds[1]);
+            _exit(add_routes(sx_board_fd(b), fds[0], n));
         }
     }
+    (void)close(fds[1]);
     for (unsigned n = 0; n < N_WORKERS; n++) {
         int status;
 
         assert_true(wait(&status) > 0);
         assert_int_equal(status, 0);
     }
-    sx_board_describe(b, 49, SX_BOARD_NONE, &name);
-    assert_string_not_equal(name.plugin, "");
-    assert_int_equal(sx_board_add_plugin(b, "another", "1", ""), 50);
+    (void)close(fds[0]);
+    assert_int_equal(sx_board_add_plugin(b, "another", "1", ""), 1);
+    assert_int_equal(sx_board_add_route(b, 0, "GET", "/another"), N_ROUTES);
 }
 
 static void board_refuses_what_is_no_board(void **state)
