@@ -125,29 +125,15 @@ static uint64_t unwritten(const struct sx_http_conn *c)
 
 static void time_out(struct sx_http_conn *c)
 {
-    struct sx_http_req *r = c->receiving;
-
     if (c->phase == PHASE_WRITING && unwritten(c) < c->queue_noted) {
         c->queue_noted = unwritten(c); /* it reads, if slowly */
         set_deadline(c, c->server->set.limits.write_ms);
-        return;
-    }
-    if (c->phase != PHASE_HEAD && c->phase != PHASE_BODY) {
+    } else if (c->phase == PHASE_HEAD || c->phase == PHASE_BODY) {
+        sx_http_input_time_out(c);
+        sx_http_conn_touch(c);
+    } else {
         sx_http_conn_abort(c);
-        return;
     }
-    if (r == NULL)
-        r = sx_http_req_create(c);
-    if (r == NULL) {
-        sx_http_conn_abort(c);
-        return;
-    }
-    c->receiving = NULL;
-    c->is_last = true;
-    c->must_linger = true;
-    r->is_keep_alive = false;
-    (void)sx_http_problem(r, 408, "timeout", "the request did not arrive in time");
-    sx_http_complete(r);
 }
 
 static void on_timeout(struct sx_timeout *t)

@@ -165,6 +165,7 @@ void sx_http_buf_return(struct sx_http_server *s, struct sx_buf *b);
 /* input.c: bytes to requests */
 void sx_http_input(struct sx_http_conn *c, char *data, size_t len);
 void sx_http_input_resume(struct sx_http_conn *c);
+void sx_http_input_time_out(struct sx_http_conn *c); /* of a head or a body: 408 */
 
 /* head.c: the length of a complete head, 0 when more is needed, or a negative HTTP status. */
 ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,

@@ -19,7 +19,7 @@ static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, co
     static const struct {
         int status;
         const char *code;
-    } codes[] = { { 400, "bad_request" },       { 413, "body_too_large" },
+    } codes[] = { { 400, "bad_request" },       { 408, "timeout" },          { 413, "body_too_large" },
                   { 414, "target_too_long" },   { 417, "expectation_failed" },
                   { 431, "headers_too_large" }, { 500, "body_not_kept" },
                   { 501, "not_implemented" },   { 505, "version_not_supported" },
@@ -332,4 +332,17 @@ void sx_http_input_resume(struct sx_http_conn *c)
 {
     if (c->in.len > 0 && !c->is_last && c->receiving == NULL && has_room(c))
         run(c, c->in.data, c->in.len);
+}
+
+void sx_http_input_time_out(struct sx_http_conn *c)
+{
+    static const char why[] = "the request did not arrive in time";
+    struct sx_http_req *r = c->receiving;
+
+    if (r == NULL) {
+        refuse_head(c, 408, why);
+        return;
+    }
+    sx_http_unreply(r);
+    refuse(c, r, 408, why);
 }

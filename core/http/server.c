@@ -44,7 +44,7 @@ static void on_tick(uv_timer_t *t)
     struct sx_http_server *s = t->data;
 
     sx_wheel_advance(&s->wheel, uv_now(s->loop));
-    if (s->wheel.n_timeouts == 0) {
+    if (s->wheel.n_timeouts == 0 && sx_list_is_empty(&s->dirty)) {
         (void)uv_timer_stop(t);
         s->has_tick = false;
     }

@@ -126,7 +126,7 @@ static int setup(void **state)
     struct sx_http_settings set = {
         .limits = { .request_line_bytes = 512, .header_bytes = 1024, .header_count = 16, .body_bytes = 100000,
                     .spool_bytes = 1024, .upload_bytes = 100000, .response_bytes = 200000, .pipelined = 4,
-                    .unread_bytes = 50000, .connections = 10, .header_ms = 1000, .body_ms = 1000, .idle_ms = 1000,
+                    .unread_bytes = 50000, .connections = 10, .header_ms = 100, .body_ms = 100, .idle_ms = 100,
                     .write_ms = 1000, .request_ms = 60000 },
         .ops = { on_head, on_handle, on_gone, on_expired, on_ended, f },
         .server_name = "test",
@@ -396,6 +396,30 @@ static void limits_the_head(void **state)
     assert_int_equal(count(f, "HTTP/1.1 431"), 1);
 }
 
+static void answers_408_when_a_head_or_a_body_does_not_arrive(void **state)
+{
+    static const char *const parts[] = { "GET / HT", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab", NULL };
+    struct fixture *f = *state;
+
+    for (int i = 0; parts[i] != NULL; i++) {
+        feed(f, parts[i]);
+        while (!f->is_closed)
+            (void)uv_run(&f->loop, UV_RUN_ONCE);
+        assert_int_equal(count(f, "HTTP/1.1 408"), 1);
+        open_conn(f);
+    }
+}
+
+static void closes_an_idle_connection_without_a_word(void **state)
+{
+    struct fixture *f = *state;
+
+    while (!f->is_closed)
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+
+    assert_int_equal(f->out.len, 0);
+}
+
 static void holds_back_a_stream_until_its_turn(void **state)
 {
     static const char *const order[] = { "\r\n\r\nx=1", "Transfer-Encoding: chunked", "5\r\nearly\r\n", "4\r\nlate\r\n",
@@ -500,6 +524,8 @@ int main(void)
         TEST(refuses_and_closes),
         TEST(asks_for_a_body_that_is_expected_and_reads_a_short_one_of_a_refused_request),
         TEST(limits_the_head),
+        TEST(answers_408_when_a_head_or_a_body_does_not_arrive),
+        TEST(closes_an_idle_connection_without_a_word),
         TEST(holds_back_a_stream_until_its_turn),
         TEST(closes_a_stream_once_when_the_client_leaves),
         TEST(refuses_stream_writes_above_the_mark_and_says_when_it_is_drained),
