@@ -6,19 +6,17 @@
 
 #include "plugin/plugin_private.h"
 
-static void count(struct sx_req *r, uint64_t ms)
+static void count(struct sx_req *r, uint64_t ns)
 {
     struct sx_plugins *ps = r->set;
     struct sx_board_counters *c = ps->rt.slot == NULL ? NULL : sx_board_counters_of(ps->rt.slot);
-    int class = r->http.resp.status / 100;
 
-    if (c == NULL)
+    if (c == NULL || r->http.resp.status == 0)
         return;
-    c->requests++;
-    c->by_class[class < 0 || class > 5 ? 0 : class]++;
+    sx_board_count_request(c, r->http.resp.status, ns);
     c->bytes_out += r->http.bytes_out;
     if (r->entry != NULL)
-        sx_board_route_done(ps->rt.slot, r->entry->board, r->http.resp.status, ms * 1000000);
+        sx_board_route_done(ps->rt.slot, r->entry->board, r->http.resp.status, ns);
 }
 
 static char *text_of(struct sx_req *r, struct sx_slice s, size_t max)
@@ -26,7 +24,7 @@ static char *text_of(struct sx_req *r, struct sx_slice s, size_t max)
     return s.data == NULL ? NULL : sx_arena_text(&r->http.arena, s.data, s.len > max ? max : s.len);
 }
 
-static void write_line(struct sx_req *r, uint64_t ms)
+static void write_line(struct sx_req *r, uint64_t ns)
 {
     const struct sx_trace *trace = sx_http_trace(&r->http);
     const struct sx_plugin *p = r->entry == NULL ? NULL : r->entry->plugin;
@@ -38,7 +36,7 @@ static void write_line(struct sx_req *r, uint64_t ms)
         .protocol = r->http.is_http10 ? "HTTP/1.0" : "HTTP/1.1",
         .status = r->http.resp.status,
         .bytes_out = r->http.bytes_out,
-        .duration_ns = r->http.since_ns != 0 ? uv_hrtime() - r->http.since_ns : ms * 1000000,
+        .duration_ns = ns,
         .plugin = p == NULL ? NULL : p->note.name,
         .plugin_version = p == NULL ? NULL : p->note.version,
         .route = r->entry == NULL ? NULL : r->entry->path,
@@ -56,12 +54,13 @@ void sx_access_log(struct sx_req *r)
 {
     const struct sx_config_log *cfg = &r->set->set.config->log;
     uint64_t ms = sx_http_now_ms(r->http.server) - r->since_ms;
+    uint64_t ns = r->http.since_ns != 0 ? uv_hrtime() - r->http.since_ns : ms * 1000000;
 
-    count(r, ms);
+    count(r, ns);
     if (r->set->set.log == NULL || r->http.resp.status == 0)
         return;
     if (r->set->logs_all ||
         (r->set->logs_errors &&
          (r->http.resp.status >= 500 || (ms >= cfg->slow_ms && r->http.resp.stream == NULL))))
-        write_line(r, ms);
+        write_line(r, ns);
 }
