@@ -13,7 +13,7 @@ PLUGINS = {"hello": {}, "techempower": {}, "probe": {},
            "site": {"options": {"root": str(CHECKOUT / "plugins/site/static")}}}
 README = (CHECKOUT / "README.md").read_text()
 GUIDE = (CHECKOUT / "docs/plugins.md").read_text()
-CORE_PATHS = ["/_sx/live", "/_sx/started", "/_sx/ready", "/_sx/metrics"]
+CORE_PATHS = ["/openapi.json", "/_sx/live", "/_sx/started", "/_sx/ready", "/_sx/metrics"]
 
 
 def readme_lines():
