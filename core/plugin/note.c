@@ -32,6 +32,8 @@ static int read_at(const struct elf_file *f, void *to, uint64_t offset, size_t n
 
 static const char *check_head(struct elf_file *f)
 {
+    uint64_t table;
+
     if (read_at(f, &f->head, 0, sizeof f->head) < 0 ||
         memcmp(f->head.e_ident, ELFMAG, SELFMAG) != 0)
         return "is not an ELF file";
@@ -46,8 +48,10 @@ static const char *check_head(struct elf_file *f)
 #endif
     if (f->head.e_type != ET_DYN)
         return "is not a shared object";
+    table = (uint64_t)f->head.e_shnum * sizeof(Elf64_Shdr);
     if (f->head.e_shentsize != sizeof(Elf64_Shdr) || f->head.e_shnum > MAX_SECTIONS ||
-        f->head.e_shstrndx >= f->head.e_shnum)
+        f->head.e_shstrndx >= f->head.e_shnum || table > f->size ||
+        f->head.e_shoff > f->size - table)
         return "has a damaged section table";
     return NULL;
 }
@@ -71,7 +75,7 @@ static const char *find_note(const struct elf_file *f, sx_note *ret_note)
         memset(name, 0, sizeof name);
         if (section.sh_type != SHT_NOTE && section.sh_type != SHT_PROGBITS)
             continue;
-        if (section.sh_name >= names.sh_size ||
+        if (section.sh_name >= names.sh_size || names.sh_offset > f->size ||
             read_at(f, name, names.sh_offset + section.sh_name,
                     names.sh_size - section.sh_name < sizeof name - 1
                         ? (size_t)(names.sh_size - section.sh_name)

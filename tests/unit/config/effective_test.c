@@ -216,7 +216,8 @@ static void assert_written(const struct sx_config *shipped, const json_t *defaul
     {
         const json_t *preset = json_object_get(defaults, name);
 
-        if (strcmp(name, "env") == 0 || strcmp(name, "plugins") == 0)
+        if (strcmp(name, "env") == 0 || strcmp(name, "root_dir") == 0 ||
+            strcmp(name, "plugins") == 0)
             continue;
         (void)snprintf(path, sizeof path, "%s%s%s", before, *before != '\0' ? "." : "", name);
         if (json_is_object(value)) {
