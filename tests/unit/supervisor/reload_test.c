@@ -193,6 +193,29 @@ static void reload_during_a_reload_is_done_once_afterwards(void **state)
     stop_and_expect(f, SIGTERM, 0);
 }
 
+static void third_reload_waits_while_two_generations_are_drained(void **state)
+{
+    struct fixture *f = *state;
+
+    write_text(f->dir, "mode", "worker=slow");
+    (void)start_serving(f);
+    for (unsigned generation = 2; generation <= 3; generation++) {
+        signal_it(f, SIGHUP);
+        assert_int_equal(expect_event(f, "serving").generation, generation);
+        expect_event(f, "drain"); /* and waits at the gate */
+    }
+
+    signal_it(f, SIGHUP);
+    expect_log(f, "the reload waits for the change that is under way");
+    open_gate(f);
+    expect_log(f, "has ended");
+    expect_log(f, "reloading");
+    assert_int_equal(expect_event(f, "serving").generation, 4);
+    for (int i = 0; i < 3; i++)
+        open_gate(f);
+    stop_and_expect(f, SIGTERM, 0);
+}
+
 static void new_address_is_bound_and_the_removed_one_lives_until_the_drain_ends(void **state)
 {
     struct fixture *f = *state;
@@ -283,6 +306,7 @@ static int run_group(void)
         TEST(worker_that_fails_gives_the_whole_generation_up),
         TEST(failed_reload_can_be_repeated),
         TEST(reload_during_a_reload_is_done_once_afterwards),
+        TEST(third_reload_waits_while_two_generations_are_drained),
         TEST(new_address_is_bound_and_the_removed_one_lives_until_the_drain_ends),
         TEST(old_worker_that_dies_during_a_reload_is_replaced),
         TEST(stop_during_a_reload_gives_it_up),
