@@ -13,6 +13,7 @@ PLUGINS = {"hello": {}, "techempower": {}, "probe": {},
            "site": {"options": {"root": str(CHECKOUT / "plugins/site/static")}}}
 README = (CHECKOUT / "README.md").read_text()
 GUIDE = (CHECKOUT / "docs/plugins.md").read_text()
+CODE = re.compile(r'\b[45]\d\d,\s*"([a-z_]+)"')
 CORE_PATHS = ["/openapi.json", "/_sx/live", "/_sx/started", "/_sx/ready", "/_sx/metrics"]
 
 
@@ -59,6 +60,19 @@ def test_the_dots_stand_for_anything_and_the_rest_for_itself():
     assert docs.agrees("a\nb\nc", "a\n…\nc")
     assert not docs.agrees('{"id":7} ', '{"id":…}')
     assert not docs.agrees("b", "a")
+
+
+def test_the_page_for_clients_has_every_code_of_the_core():
+    table = (CHECKOUT / "docs/clients.md").read_text()
+    codes = set()
+    for folder in ("http", "plugin", "worker"):
+        for source in (CHECKOUT / "core" / folder).glob("*.c"):
+            codes.update(CODE.findall(source.read_text()))
+
+    missing = sorted(code for code in codes if f"`{code}`" not in table)
+
+    assert len(codes) > 20
+    assert not missing
 
 
 # -- C in the documents
