@@ -62,8 +62,8 @@ enum { SX_DB_READ_ONLY = 1 << 0 };
 /* Whose statements they are: one per plugin, lives as long as the pool.  Borrowed. */
 struct sx_db_owner {
     const char *name;        /* of the plugin, for messages                        */
-    const char *role;        /* or NULL: the login role; "sx_" and the plugin's name
-                              * where migrate() has found or made one (needs_role)  */
+    const char *role;        /* or NULL: the login role; one that does not exist, or that
+                              * the login may not take, is the login role, too      */
     const char *search_path; /* "orders, exchange, pg_catalog"-like list, quoted   */
     uint32_t index;
 };

@@ -16,6 +16,11 @@
 
 #include "base/check.h"
 
+/* $1, if that role exists and the login may take it, else the login itself: whether roles were
+ * made is known to the server alone, which may be away when we start, or change later. */
+#define SX_DB_OWN_ROLE                                                                   \
+    "CASE WHEN pg_has_role(session_user,to_regrole($1),'MEMBER') THEN $1 ELSE 'none' END"
+
 enum {
     MAX_SHARED_READS = 16, /* statements per shared Sync                             */
     MAX_IN_FLIGHT = 64,    /* jobs sent and not answered, per connection             */

@@ -16,6 +16,7 @@
 #include "http/http_private.h"
 
 #define ACCEPTS_PER_WAKEUP 8
+#define ACCEPTS_AT_THE_END 4096
 
 static const char busy_answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
                                   "Retry-After: 1\r\nConnection: close\r\n\r\n";
@@ -50,15 +51,12 @@ static void shed(struct sx_http_listener *l)
         pause_accepting(l);
 }
 
-static void on_acceptable(uv_poll_t *poll, int status, int events)
+static void accept_some(struct sx_http_listener *l, int n)
 {
-    struct sx_http_listener *l = poll->data;
     struct sx_http_server *s = l->server;
     struct sockaddr_storage peer;
 
-    (void)status;
-    (void)events;
-    for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
+    while (n-- > 0) {
         socklen_t len = sizeof peer;
         int fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -70,6 +68,13 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
             sx_http_conn_accept(s, fd, (struct sockaddr *)&peer, len) < 0)
             refuse(s, fd);
     }
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    accept_some(poll->data, ACCEPTS_PER_WAKEUP);
 }
 
 int sx_http_server_listen(struct sx_http_server *s, int fd)
@@ -108,6 +113,9 @@ void sx_http_listeners_close(struct sx_http_server *s)
     while ((entry = sx_list_pop(&s->listeners)) != NULL) {
         struct sx_http_listener *l = SX_MEMBER_OF(entry, struct sx_http_listener, link);
 
+        /* Perhaps nobody comes after us: who has already connected is ours to answer. */
+        if (!s->is_closing)
+            accept_some(l, ACCEPTS_AT_THE_END);
         uv_close((uv_handle_t *)&l->poll, on_listener_closed);
     }
 }

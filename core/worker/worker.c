@@ -203,7 +203,8 @@ static int run(struct sx_worker *w)
 {
     w->phase = WORKER_READY;
     /* Before the supervisor tells our predecessors, who look for a successor here. */
-    sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_READY);
+    if (!w->is_check)
+        sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_READY);
     (void)sx_control_send(w->spec.control_fd, SX_CONTROL_READY, NULL);
     if (w->is_check)
         sx_worker_stop(w);
