@@ -23,6 +23,10 @@
  * was expected and what came, at the line of the test.  Answers and every text handed out
  * live until the test function returns; nothing is to be freed.  One thread.
  * The asserts of cmocka work beside these.
+ *
+ * Nothing is left behind: each case has a server and a database of its own, and fails when a
+ * request, work on a pool thread, a leased connection or an uploaded file outlives it.  What
+ * a plugin keeps in static variables stays: its file is loaded once per program.
  */
 #ifndef SX_TEST_H
 #define SX_TEST_H
@@ -48,8 +52,10 @@ typedef struct sx_test_setup {
     const char *plugins; /* their names, separated by spaces; each gets the grants it asks for */
     const char *config;  /* JSON laid over the configuration of the environment, or NULL */
     const char *env;     /* NULL: "testing" */
-    bool has_database;   /* a new database for these cases, dropped after the last; on the
-                          * server that SX_TEST_DATABASE_URL names (./dev test makes one) */
+    bool has_database;   /* for each case a copy of a database with the plugins' migrations; on
+                          * the server that SX_TEST_DATABASE_URL names (./dev test makes one),
+                          * or else on one that lives as long as this program */
+    uint32_t worker, n_workers; /* which of how many workers it is; 0 and 0: the only one */
 } sx_test_setup;
 
 typedef struct sx_test_case {
@@ -62,10 +68,9 @@ typedef struct sx_test_case {
 #function, function    \
     }
 
-/* Runs the cases up to a zeroed one, each with a client without cookies, on one server.
- * Fails also when the server logs an error in a case that does not ask for it with
- * sx_test_logged, and when a case leaves a request, a stream or a lease behind.
- * Returns the number of failed cases, for main to return. */
+/* Runs the cases up to a zeroed one.  A case fails also when the server logs an error that it
+ * does not ask for with sx_test_logged.  Returns the number of failed cases, for main to
+ * return. */
 int sx_test_run(const sx_test_setup *setup, const sx_test_case *cases);
 
 /* --- Requests ---------------------------------------------------------------- */
@@ -93,7 +98,7 @@ typedef struct sx_test_request {
     const char *form;          /* "name=Ada&age=36"; with files: fields of the multipart form */
     const sx_test_file *files; /* up to a zeroed one */
 
-    bool follow;          /* redirects, up to ten */
+    bool follow;          /* redirects of this server, up to ten */
     uint32_t leave_after; /* close the connection after so many bytes of the answer's body */
 } sx_test_request;
 
@@ -114,11 +119,20 @@ typedef struct sx_answer {
     sx_test_send_at((t), &(const sx_test_request){ __VA_ARGS__ }, __FILE__, __LINE__)
 #define sx_test_get(t, path_) sx_test_send((t), .path = (path_))
 
+/* The same, but returns with the head of the answer: its body comes with the events, and the
+ * client stays until it leaves or the case ends. */
+#define sx_test_open(t, ...) \
+    sx_test_open_at((t), &(const sx_test_request){ __VA_ARGS__ }, __FILE__, __LINE__)
+
+/* Waits for the next server-sent event: its lines, "id: 3\ndata: x"; NULL after the last. */
+#define sx_test_event(a) sx_test_event_at((a), __FILE__, __LINE__)
+void sx_test_leave(const sx_answer *a);
+
 /* The value of a header, the index-th of its name; NULL when there is none. */
 const char *sx_answer_header(const sx_answer *a, const char *name, uint32_t index);
 
 /* The body as JSON, borrowed; fails the test when it is none. */
-json_t *sx_answer_json(const sx_answer *a);
+#define sx_answer_json(a) sx_answer_json_at((a), __FILE__, __LINE__)
 
 /* --- Expectations --------------------------------------------------------------
  *
@@ -158,7 +172,7 @@ sx_test *sx_test_client(sx_test *t);
 /* What the client keeps under this name, or NULL. */
 const char *sx_test_cookie(const sx_test *t, const char *name);
 
-/* Sets the server's wall clock; it stands still from then on, until the case ends. */
+/* Sets the wall clock that plugins see (sx_this_worker); it stands still from then on. */
 void sx_test_set_now(sx_test *t, int64_t now_ns);
 
 /* Runs timers, posts and notifications until the condition holds; fails after ten seconds. */
@@ -172,14 +186,26 @@ void sx_test_set_now(sx_test *t, int64_t now_ns);
  * do not fail the case. */
 const char *sx_test_logged(sx_test *t);
 
-/* One SQL statement in the schema of the first plugin: the first column of its first row as
- * text, or NULL. */
+/* The metrics of all plugins, as Prometheus reads them. */
+const char *sx_test_metrics(sx_test *t);
+
+/* SQL on a connection beside the server's, in the schema of the first plugin: the first column
+ * of the last statement's first row as text, or NULL. */
 #define sx_test_sql(t, sql) sx_test_sql_at((t), (sql), __FILE__, __LINE__)
+
+/* A server with this configuration, laid over that of the setup, would not start, and says so
+ * with this text. */
+#define sx_expect_refused(t, config, part) \
+    sx_expect_refused_at((t), (config), (part), __FILE__, __LINE__)
 
 /* --- What the macros call --------------------------------------------------------- */
 
 const sx_answer *sx_test_send_at(sx_test *t, const sx_test_request *req, const char *file,
                                  int line);
+const sx_answer *sx_test_open_at(sx_test *t, const sx_test_request *req, const char *file,
+                                 int line);
+const char *sx_test_event_at(const sx_answer *a, const char *file, int line);
+json_t *sx_answer_json_at(const sx_answer *a, const char *file, int line);
 const sx_answer *sx_expect_status_at(const sx_answer *a, int status, const char *file, int line);
 const sx_answer *sx_expect_text_at(const sx_answer *a, int status, const char *body,
                                    const char *file, int line);
@@ -193,6 +219,8 @@ const sx_answer *sx_expect_part_at(const sx_answer *a, const char *text, const c
                                    int line);
 uint32_t sx_test_links_at(sx_test *t, const char *path, const char *file, int line);
 const char *sx_test_sql_at(sx_test *t, const char *sql, const char *file, int line);
+void sx_expect_refused_at(sx_test *t, const char *config, const char *part, const char *file,
+                          int line);
 
 /* One turn of the loop, of at most a millisecond; fails when left is 0. */
 void sx_test_turn_at(sx_test *t, int left, const char *condition, const char *file, int line);
