@@ -46,12 +46,29 @@ static void malformed(struct config_loader *l, const struct config_file *file,
                      err->text);
 }
 
+/* jansson ends at a NUL byte, and the rest would be taken for good. */
+static bool has_nul(struct config_loader *l, const struct config_file *file, const char *text,
+                    size_t len)
+{
+    struct config_where where = { .rank = file->rank, .line = 1, .source = file->name };
+    const char *nul = memchr(text, '\0', len);
+
+    if (nul == NULL)
+        return false;
+    for (const char *at = text; at < nul; at++)
+        where.line += *at == '\n';
+    config_fault_add(l, &where, NULL, "expected JSON, found a NUL byte");
+    return true;
+}
+
 static void parse(struct config_loader *l, struct config_file *file, const char *text, size_t len)
 {
     struct config_where where = { .rank = file->rank, .line = 1, .source = file->name };
     json_error_t err = { .line = 0 };
     char found[CONFIG_FOUND_BYTES];
 
+    if (has_nul(l, file, text, len))
+        return;
     file->tree = json_loadb(text, len, JSON_DECODE_ANY, &err);
     if (file->tree == NULL) {
         malformed(l, file, &err);

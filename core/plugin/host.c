@@ -1,6 +1,7 @@
 /*
  * plugin/host.c - the host table, and its entries about the plugin and the server.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -45,10 +46,22 @@ static void log_line(struct sx_plugin *p, const struct sx_req *req, int severity
         sx_log_vline(ps->set.log, (enum sx_log_severity)severity, fields, fmt, ap);
 }
 
+static void keep_said(struct sx_plugin *p, const char *fmt, va_list ap)
+{
+    va_list copy;
+
+    va_copy(copy, ap);
+    (void)vsnprintf(p->said, SX_MAX_SAID, fmt, copy);
+    va_end(copy);
+}
+
 static void host_log(sx_plugin *p, const sx_req *r, int32_t level, const char *fmt, va_list ap)
 {
     static const int severities[] = { SX_LOG_DEBUG, SX_LOG_INFO, SX_LOG_WARNING, SX_LOG_ERROR };
 
+    if (level >= SX_ERROR && p != NULL && p->said != NULL &&
+        pthread_equal(pthread_self(), p->set->loop_thread))
+        keep_said(p, fmt, ap);
     log_line(p, r, severities[level < SX_DEBUG ? 0 : level > SX_ERROR ? 3 : level], fmt, ap);
 }
 

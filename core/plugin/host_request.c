@@ -98,7 +98,9 @@ json_t *sx_host_req_json(sx_req *r)
 {
     if (!r->has_json) {
         r->has_json = true;
-        if (r->http.body.len > 0 && !is_too_deep(r->http.body))
+        /* jansson ends at a NUL byte, and the rest would be taken for good */
+        if (r->http.body.len > 0 && memchr(r->http.body.data, '\0', r->http.body.len) == NULL &&
+            !is_too_deep(r->http.body))
             r->json = json_loadb(r->http.body.data, r->http.body.len,
                                  JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     }

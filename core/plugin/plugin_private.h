@@ -68,7 +68,10 @@ struct sx_plugin {
     struct sx_list listeners;
     uint32_t n_timers_made;
     bool is_started;
+    char *said; /* while check or start runs: room for its last error; else NULL */
 };
+
+#define SX_MAX_SAID 512
 
 /* A hook of a plugin in the chain of the whole server. */
 struct sx_chain {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "plugin/plugin_private.h"
@@ -22,10 +23,31 @@ static const struct sx_plugin_copy *find_copy(const struct sx_plugins_settings *
     return NULL;
 }
 
+/* FILE:LINE of a key of the plugin, or of the plugin where nobody wrote the key. */
+struct place {
+    char key[128];
+    const char *origin;
+};
+
+static struct place place_of(const struct sx_plugin *p, const char *key)
+{
+    const struct sx_config *cfg = p->set->set.config;
+    struct place at;
+
+    (void)snprintf(at.key, sizeof at.key, "plugins.%s.%s", p->cfg->name, key);
+    at.origin = sx_config_origin(cfg, at.key);
+    if (strcmp(at.origin, "default") == 0) {
+        (void)snprintf(at.key, sizeof at.key, "plugins.%s", p->cfg->name);
+        at.origin = sx_config_origin(cfg, at.key);
+    }
+    return at;
+}
+
 /* The bytes that are about to be mapped are those that were pinned, or copied. */
 static void check_sha256(struct sx_plugin *p, const char *expected, const char *where,
                          struct sx_report *rep)
 {
+    struct place at = place_of(p, "sha256");
     char hex[SX_SHA256_HEX + 1];
     char *data;
     size_t len;
@@ -39,8 +61,8 @@ static void check_sha256(struct sx_plugin *p, const char *expected, const char *
     sx_sha256_hex(data, len, hex);
     free(data);
     if (strcmp(hex, expected) != 0)
-        sx_report_add(rep, "%s: plugin \"%s\": sha256 is %s, expected %s (%s)", p->path,
-                      p->cfg->name, hex, expected, where);
+        sx_report_add(rep, "%s: %s: plugin \"%s\" (%s) is %s, expected %s (%s)", at.origin, at.key,
+                      p->cfg->name, p->path, hex, expected, where);
 }
 
 /* Without a byte of the file being run. */
@@ -48,18 +70,21 @@ static int examine(struct sx_plugin *p, struct sx_report *rep)
 {
     size_t before = rep->n_faults;
     const struct sx_plugin_copy *copy = find_copy(&p->set->set, p->cfg->name);
-    char path[128];
+    struct place at = place_of(p, "path");
 
     p->path = strdup(copy != NULL ? copy->path : p->cfg->path);
     if (p->path == NULL)
         return SX_ENOMEM;
+    if (access(p->path, R_OK) != 0) {
+        sx_report_add(rep, "%s: %s: plugin \"%s\": %s cannot be read: %s", at.origin, at.key,
+                      p->cfg->name, p->path, strerror(errno));
+        return SX_EINVAL;
+    }
     if (sx_plugin_note_read(p->path, p->cfg->name, rep, &p->note) < 0)
         return SX_EINVAL;
-    (void)snprintf(path, sizeof path, "plugins.%s", p->cfg->name);
     if (strcmp(p->note.name, p->cfg->name) != 0)
-        sx_report_add(rep, "%s: %s: the file %s is plugin \"%s\", expected \"%s\"",
-                      sx_config_origin(p->set->set.config, path), path, p->path, p->note.name,
-                      p->cfg->name);
+        sx_report_add(rep, "%s: %s: the file %s is plugin \"%s\", expected \"%s\"", at.origin,
+                      at.key, p->path, p->note.name, p->cfg->name);
     check_sha256(p, p->cfg->sha256, "from the configuration", rep);
     if (copy != NULL)
         check_sha256(p, copy->sha256, "of the copy that was checked", rep);
@@ -288,19 +313,23 @@ static int name_on_board(struct sx_plugin *p)
     return 0;
 }
 
+/* Why it refused is what it logged last. */
 static int call_plugin(struct sx_plugin *p, int (*fn)(sx_plugin *p), const char *what,
                        struct sx_report *rep)
 {
+    char said[SX_MAX_SAID] = "";
     int result;
 
     if (fn == NULL)
         return 0;
+    p->said = said;
     sx_call_enter(p->set, p, NULL);
     result = fn(p);
     sx_call_leave(p->set);
+    p->said = NULL;
     if (result < 0)
-        sx_report_add(rep, "%s: plugin \"%s\" %s: its %s function returned %d", p->path,
-                      p->note.name, p->note.version, what, result);
+        sx_report_add(rep, "%s: plugin \"%s\" %s: its %s function returned %d%s%s", p->path,
+                      p->note.name, p->note.version, what, result, *said != '\0' ? ": " : "", said);
     return result < 0 ? result : 0;
 }
 
