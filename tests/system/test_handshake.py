@@ -113,21 +113,16 @@ def test_check_names_the_file_whose_constructor_does_not_return(program, config_
     assert f'plugin "{name}"' in sentence
 
 
-@pytest.mark.parametrize("content, part", [
-    (b"", "is not an ELF file"),
-    (b"#!/bin/sh\n", "is not an ELF file"),
-    (None, "cannot be read: No such file or directory"),
-])
-def test_check_refuses_what_is_no_plugin(program, config_dir, tmp_path, content, part):
+@pytest.mark.parametrize("content", [b"", b"#!/bin/sh\n"])
+def test_check_refuses_what_is_no_plugin(program, config_dir, tmp_path, content):
     file = tmp_path / "hello.so"
-    if content is not None:
-        file.write_bytes(content)
+    file.write_bytes(content)
 
     done = check(program, config_dir(plugins={"hello": {"path": str(file)}}))
 
     assert done.returncode == 2
     (sentence,) = sentences(done)
-    assert sentence.startswith(str(file)) and part in sentence
+    assert sentence == f'{file}: plugin "hello" is not an ELF file'
 
 
 @pytest.mark.parametrize("kept", [64, 4096, 0.5, 0.98])
@@ -156,7 +151,7 @@ def test_check_refuses_another_digest_than_the_pinned_one(program, config_dir):
 
     assert done.returncode == 2
     (sentence,) = sentences(done)
-    assert "0" * 64 in sentence and re.search(r"sha256 is [0-9a-f]{64}", sentence)
+    assert "0" * 64 in sentence and re.search(r" is [0-9a-f]{64}, expected", sentence)
 
 
 # -- whose code runs where
