@@ -79,7 +79,7 @@ static int load_all(const struct options *opt, struct sx_report *rep, struct sx_
     return sx_plugins_load(&set, rep, ret_plugins);
 }
 
-/* --- serve ------------------------------------------------------------------------------------ */
+/* --- serve ----------------------------------------------------------------------------------- */
 
 static int reload_config(void *arg, struct sx_report *rep, struct sx_config **ret_config)
 {
@@ -140,7 +140,7 @@ static int run_serve(const struct options *opt)
     return code;
 }
 
-/* --- Commands that only look ---------------------------------------------------------------------- */
+/* --- Commands that only look ----------------------------------------------------------------- */
 
 static int run_check(const struct options *opt)
 {
@@ -226,7 +226,7 @@ static int run_config(const struct options *opt)
     return tell(&rep, code);
 }
 
-/* --- migrate -------------------------------------------------------------------------------------- */
+/* --- migrate --------------------------------------------------------------------------------- */
 
 static void say(void *arg, const char *line)
 {
@@ -285,7 +285,7 @@ static int run_version(const struct options *opt)
     return 0;
 }
 
-/* --- The table -------------------------------------------------------------------------------------- */
+/* --- The table ------------------------------------------------------------------------------- */
 
 static const struct command commands[] = {
     { "serve", "[--config DIR] [--env NAME]", "serve until TERM",

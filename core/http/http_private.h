@@ -14,16 +14,16 @@
 #include "base/clock.h"
 #include "http/http.h"
 
-#define SX_HTTP_READ_BYTES     65536u
-#define SX_HTTP_SPARE_BUFS     64u
-#define SX_HTTP_SPARE_REQS     512u
-#define SX_HTTP_KEEP_BYTES     16384u     /* of a recycled request's buffers              */
-#define SX_HTTP_DRAIN_BYTES    262144u    /* of a refused body that is read for politeness */
-#define SX_HTTP_GZIP_MAX_BYTES (1u << 20) /* more would hold up the loop              */
-#define SX_HTTP_MAX_PARTS 1000u          /* of a form                                 */
+#define SX_HTTP_READ_BYTES        65536u
+#define SX_HTTP_SPARE_BUFS        64u
+#define SX_HTTP_SPARE_REQS        512u
+#define SX_HTTP_KEEP_BYTES        16384u     /* of a recycled request's buffers              */
+#define SX_HTTP_DRAIN_BYTES       262144u    /* of a refused body that is read for politeness */
+#define SX_HTTP_GZIP_MAX_BYTES    (1u << 20) /* more would hold up the loop              */
+#define SX_HTTP_MAX_PARTS         1000u      /* of a form                                 */
 #define SX_HTTP_PART_HEADER_BYTES 8192u
-#define SX_HTTP_LINGER_MS      2000u
-#define SX_HTTP_FILE_BYTES     65536u /* a file up to here goes out at once, without a thread */
+#define SX_HTTP_LINGER_MS         2000u
+#define SX_HTTP_FILE_BYTES        65536u /* a file up to here goes out at once, without a thread */
 
 struct sx_gzip;
 

@@ -19,11 +19,11 @@ static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, co
     static const struct {
         int status;
         const char *code;
-    } codes[] = { { 400, "bad_request" },       { 408, "timeout" },          { 413, "body_too_large" },
-                  { 414, "target_too_long" },   { 417, "expectation_failed" },
-                  { 431, "headers_too_large" }, { 500, "body_not_kept" },
-                  { 501, "not_implemented" },   { 505, "version_not_supported" },
-                  { 0, "bad_request" } };
+    } codes[] = { { 400, "bad_request" },           { 408, "timeout" },
+                  { 413, "body_too_large" },        { 414, "target_too_long" },
+                  { 417, "expectation_failed" },    { 431, "headers_too_large" },
+                  { 500, "body_not_kept" },         { 501, "not_implemented" },
+                  { 505, "version_not_supported" }, { 0, "bad_request" } };
     size_t i = 0;
 
     while (codes[i].status != 0 && codes[i].status != status)

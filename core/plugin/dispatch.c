@@ -10,7 +10,7 @@
 #include "plugin/plugin_private.h"
 
 #define UPLOAD_OVERHEAD_BYTES 65536u /* delimiters and headers of the parts of a form */
-#define ALL_METHODS "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+#define ALL_METHODS           "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 static struct sx_req *of(struct sx_http_req *http)
 {

@@ -193,7 +193,7 @@ int sx_host_offload(sx_req *r, sx_work_fn *work, sx_done_fn *done, void *arg)
     return submit(r, OP_OFFLOAD, run_offload, on_offload_done);
 }
 
-/* --- Answering later -------------------------------------------------------------------------- */
+/* --- Answering later ------------------------------------------------------------------------- */
 
 /* A timer of libuv, which is as exact as the loop; the wheel of the timeouts is not. */
 struct sx_later {
@@ -252,7 +252,7 @@ void sx_after_cancel(struct sx_req *r)
     close_later(r);
 }
 
-/* --- Tasks and posts: no request --------------------------------------------------------------- */
+/* --- Tasks and posts: no request ------------------------------------------------------------- */
 
 struct task {
     struct sx_work_item item;

@@ -93,7 +93,7 @@ static const char *path_of(struct document *d, const char *pattern)
     return text;
 }
 
-/* --- Names of operations ---------------------------------------------------------------------- */
+/* --- Names of operations --------------------------------------------------------------------- */
 
 static bool is_word(char c)
 {
@@ -132,7 +132,7 @@ static void make_id(struct document *d, const struct sx_entry *e, const char *me
     sx_openapi_put(d->ids, to, json_true(), &d->failed);
 }
 
-/* --- Routes --------------------------------------------------------------------------------------- */
+/* --- Routes ---------------------------------------------------------------------------------- */
 
 static void add_tag(struct document *d, const struct sx_entry *e)
 {
@@ -193,7 +193,7 @@ static void add_entry(struct document *d, const struct sx_entry *e)
     add_tag(d, e);
 }
 
-/* --- The document ------------------------------------------------------------------------------------ */
+/* --- The document ---------------------------------------------------------------------------- */
 
 static json_t *problem_schema(void)
 {
@@ -263,7 +263,7 @@ void sx_plugins_print_openapi(const struct sx_plugins *ps, FILE *out)
     free(text);
 }
 
-/* --- Serving it ------------------------------------------------------------------------------------------ */
+/* --- Serving it ------------------------------------------------------------------------------ */
 
 bool sx_openapi_is_asked(const struct sx_http_req *http, const struct sx_entry *owner)
 {

@@ -156,7 +156,7 @@ static void add_params(json_t *op, const struct sx_entry *e, const char *path, b
         json_decref(list);
 }
 
-/* --- The body ---------------------------------------------------------------------------------- */
+/* --- The body -------------------------------------------------------------------------------- */
 
 static json_t *form_schema(const sx_route *route, bool *ret_is_required, bool *ret_failed)
 {
@@ -206,7 +206,7 @@ static void add_body(json_t *op, const struct sx_entry *e, const char *id, bool 
     json_decref(content);
 }
 
-/* --- Responses ----------------------------------------------------------------------------------- */
+/* --- Responses ------------------------------------------------------------------------------- */
 
 static json_t *response(const sx_response *given, const char *id, bool *ret_failed)
 {
@@ -245,7 +245,7 @@ static void add_responses(json_t *op, const sx_route *route, const char *id, boo
     sx_openapi_put(op, "responses", all, ret_failed);
 }
 
-/* --- All of it ------------------------------------------------------------------------------------- */
+/* --- All of it ------------------------------------------------------------------------------- */
 
 /* A route of a mount point with a host is served there only. */
 static void add_server(json_t *op, const char *host, bool *ret_failed)

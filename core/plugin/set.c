@@ -275,7 +275,7 @@ void sx_plugins_destroy(struct sx_plugins *ps)
     free(ps);
 }
 
-/* --- Serving ---------------------------------------------------------------------------------- */
+/* --- Serving --------------------------------------------------------------------------------- */
 
 void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops,
                          size_t *ret_request_size)
@@ -439,7 +439,7 @@ void sx_plugins_stop(struct sx_plugins *ps)
     call_each(ps, true);
 }
 
-/* --- What main asks ------------------------------------------------------------------------------ */
+/* --- What main asks -------------------------------------------------------------------------- */
 
 bool sx_plugins_need_db(const struct sx_plugins *ps)
 {

@@ -19,7 +19,8 @@ static void ask(struct sx_work_item *item, uint32_t thread)
 
     (void)thread;
     sx_report_init(&faults);
-    w->budget_max = w->db->max_connections(direct_url(&w->config->database), w->config->database.connect_ms, &faults);
+    w->budget_max = w->db->max_connections(direct_url(&w->config->database),
+                                           w->config->database.connect_ms, &faults);
     sx_report_finish(&faults); /* a server that cannot be reached is told by the pool */
 }
 
@@ -31,13 +32,15 @@ static void tell(struct sx_work_item *item)
     if (w->budget_max < 0)
         return;
     if (2 * need > (uint32_t)w->budget_max)
-        sx_log_line(w->log, SX_LOG_WARNING, NULL,
-                    "database: %u workers with %u connections each open %u, and %u during a reload; the server "
-                    "allows %d",
-                    w->spec.count, w->config->database.pool_size, need, 2 * need, w->budget_max);
+        sx_log_line(
+            w->log, SX_LOG_WARNING, NULL,
+            "database: %u workers with %u connections each open %u, and %u during a reload; the server "
+            "allows %d",
+            w->spec.count, w->config->database.pool_size, need, 2 * need, w->budget_max);
     else
-        sx_log_line(w->log, SX_LOG_INFO, NULL, "database: up to %u connections, %u during a reload, of %d", need,
-                    2 * need, w->budget_max);
+        sx_log_line(w->log, SX_LOG_INFO, NULL,
+                    "database: up to %u connections, %u during a reload, of %d", need, 2 * need,
+                    w->budget_max);
 }
 
 void sx_worker_budget(struct sx_worker *w)

@@ -146,7 +146,7 @@ static int build_db(struct sx_worker *w, struct sx_report *rep)
     return err < 0 ? err : w->db->create(&set, &w->pool);
 }
 
-/* --- All of it ---------------------------------------------------------------------------------- */
+/* --- All of it ------------------------------------------------------------------------------- */
 
 static int start_plugins(struct sx_worker *w, struct sx_report *rep)
 {

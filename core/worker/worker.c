@@ -17,7 +17,7 @@
 #define MAX_CONFIG_BYTES            (16u << 20)
 #define DRAIN_WITHOUT_SUPERVISOR_MS 10000u
 
-/* --- Beginning -------------------------------------------------------------------------------- */
+/* --- Beginning ------------------------------------------------------------------------------- */
 
 static int read_inheritance(struct sx_worker *w, const char *spec_text, struct sx_report *rep)
 {
@@ -98,7 +98,7 @@ static void ignore_signals(void)
         (void)signal(ignored[i], SIG_IGN);
 }
 
-/* --- The control channel ------------------------------------------------------------------------ */
+/* --- The control channel --------------------------------------------------------------------- */
 
 static int begin_serving(struct sx_worker *w)
 {
@@ -166,7 +166,7 @@ static int start_loop(struct sx_worker *w, struct sx_report *rep)
     return uv_poll_start(&w->control, UV_READABLE, on_control) == 0 ? 0 : SX_ERR_IO;
 }
 
-/* --- End -------------------------------------------------------------------------------------------- */
+/* --- End ------------------------------------------------------------------------------------- */
 
 static void finish(struct sx_worker *w)
 {
