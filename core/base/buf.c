@@ -20,14 +20,6 @@ void sx_buf_finish(struct sx_buf *b)
     sx_buf_init(b, b->max_bytes);
 }
 
-void sx_buf_reset(struct sx_buf *b, size_t keep_bytes)
-{
-    if (b->data != NULL && b->cap >= keep_bytes)
-        sx_buf_finish(b);
-    b->len = 0;
-    b->failed = false;
-}
-
 static char *set_failed(struct sx_buf *b)
 {
     b->failed = true;

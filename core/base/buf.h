@@ -24,7 +24,13 @@ void sx_buf_init(struct sx_buf *b, size_t max_bytes);
 void sx_buf_finish(struct sx_buf *b);
 
 /* Empties it; memory above keep_bytes is given back. */
-void sx_buf_reset(struct sx_buf *b, size_t keep_bytes);
+static inline void sx_buf_reset(struct sx_buf *b, size_t keep_bytes)
+{
+    if (b->cap >= keep_bytes && b->data != NULL)
+        sx_buf_finish(b);
+    b->len = 0;
+    b->failed = false;
+}
 
 /* Out of line part of sx_buf_reserve. */
 char *sx_buf_grow(struct sx_buf *b, size_t n);

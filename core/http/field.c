@@ -2,15 +2,6 @@
 
 #include "base/error.h"
 
-bool sx_field_is_tchar(char c)
-{
-    /* One bit per ASCII byte: letters, digits and !#$%&'*+-.^_`|~ */
-    static const uint64_t tchar[2] = { 0x03ff6cfa00000000, 0x57ffffffc7fffffe };
-    unsigned char byte = (unsigned char)c;
-
-    return byte < 0x80 && ((tchar[byte >> 6] >> (byte & 63)) & 1) != 0;
-}
-
 bool sx_field_is_token(struct sx_slice s)
 {
     for (size_t i = 0; i < s.len; i++)
@@ -19,12 +10,35 @@ bool sx_field_is_token(struct sx_slice s)
     return s.len > 0;
 }
 
+static bool is_value_byte(unsigned char c)
+{
+    return (c >= 0x20 || c == '\t') && c != 0x7f;
+}
+
+/* Is there a byte below 0x20, or 0x7f, in the word?  May say yes of others, never no of one. */
+static bool may_have_control(uint64_t word)
+{
+    const uint64_t ones = UINT64_MAX / 255, high = ones << 7;
+    uint64_t below = word - ones * 0x20, del = (word ^ ones * 0x7f) - ones;
+
+    return ((below & ~word) | (del & ~(word ^ ones * 0x7f))) & high;
+}
+
 bool sx_field_is_value(struct sx_slice s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.data[i];
+    size_t i = 0;
 
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
+    while (i < s.len) {
+        uint64_t word;
+
+        if (s.len - i >= sizeof word) {
+            memcpy(&word, s.data + i, sizeof word);
+            if (!may_have_control(word)) {
+                i += sizeof word;
+                continue;
+            }
+        }
+        if (!is_value_byte((unsigned char)s.data[i++]))
             return false;
     }
     return true;

@@ -9,7 +9,14 @@
 
 #include "base/slice.h"
 
-bool sx_field_is_tchar(char c);
+static inline bool sx_field_is_tchar(char c)
+{
+    /* One bit per ASCII byte: letters, digits and !#$%&'*+-.^_`|~ */
+    static const uint64_t tchar[2] = { 0x03ff6cfa00000000, 0x57ffffffc7fffffe };
+    unsigned char byte = (unsigned char)c;
+
+    return byte < 0x80 && ((tchar[byte >> 6] >> (byte & 63)) & 1) != 0;
+}
 
 /* One or more tchar (section 5.6.2): field names, methods, list tokens. */
 bool sx_field_is_token(struct sx_slice s);

@@ -6,32 +6,48 @@
 
 #include "base/error.h"
 
-/* Sets of bytes: one bit per ASCII byte. */
-struct byte_set {
-    uint64_t bits[2];
+/* What a byte may stand in. */
+enum {
+    IN_PATH = 1,  /* those of a host and / : @ [ ] ^ ` { | } */
+    IN_QUERY = 2, /* those of a path and ? \ */
+    IN_HOST = 4,  /* unreserved, sub-delims and '%' */
+    IS_HEX = 8,
+    IS_PERCENT = 16
 };
 
-/* Unreserved, sub-delims and '%', whose escapes are looked at apart. */
-static const struct byte_set host_set = { { 0x2bff7ff200000000, 0x47fffffe87fffffe } };
-/* These and : @ / [ ] ^ ` { | } */
-static const struct byte_set path_set = { { 0x2ffffff200000000, 0x7fffffffefffffff } };
-/* These and ? \ */
-static const struct byte_set query_set = { { 0xaffffff200000000, 0x7fffffffffffffff } };
-static const struct byte_set hex_set = { { 0x03ff000000000000, 0x0000007e0000007e } };
+/* Of ASCII; nothing above it may stand anywhere. */
+static const unsigned char classes[256] = {
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x07, 0x00, 0x00, 0x07, 0x17, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x03,
+    0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x03, 0x07, 0x00, 0x07, 0x00, 0x02,
+    0x03, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07,
+    0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x03, 0x02, 0x03, 0x03, 0x07,
+    0x03, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07,
+    0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x03, 0x03, 0x03, 0x07, 0x00,
+};
 
-static bool is_in(const struct byte_set *set, char c)
+static unsigned class_of(char c)
 {
-    unsigned char byte = (unsigned char)c;
-
-    return byte < 0x80 && ((set->bits[byte >> 6] >> (byte & 63)) & 1) != 0;
+    return classes[(unsigned char)c];
 }
 
-static bool are_all_in(const struct byte_set *set, struct sx_slice s)
+static bool is_hex(char c)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if (!is_in(set, s.data[i]))
-            return false;
-    return true;
+    return (class_of(c) & IS_HEX) != 0;
+}
+
+/* Are all bytes of that class?  *ret_seen: every class that some byte is of. */
+static bool are_all_in(unsigned class, struct sx_slice s, unsigned *ret_seen)
+{
+    unsigned all = class, seen = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        all &= class_of(s.data[i]);
+        seen |= class_of(s.data[i]);
+    }
+    *ret_seen = seen;
+    return all != 0;
 }
 
 /* Every '%' begins an escape. */
@@ -40,10 +56,17 @@ static bool has_good_escapes(struct sx_slice s)
     for (size_t i = 0; i < s.len; i++) {
         if (s.data[i] != '%')
             continue;
-        if (s.len - i < 3 || !is_in(&hex_set, s.data[i + 1]) || !is_in(&hex_set, s.data[i + 2]))
+        if (s.len - i < 3 || !is_hex(s.data[i + 1]) || !is_hex(s.data[i + 2]))
             return false;
     }
     return true;
+}
+
+static bool are_good(unsigned class, struct sx_slice s)
+{
+    unsigned seen;
+
+    return are_all_in(class, s, &seen) && ((seen & IS_PERCENT) == 0 || has_good_escapes(s));
 }
 
 /* What follows the host: nothing, or ':' and a number. */
@@ -83,13 +106,14 @@ static bool is_ip_future(struct sx_slice s)
 {
     struct sx_slice rest = s;
     struct sx_slice version = sx_slice_cut(&rest, '.');
+    unsigned seen;
 
     if (version.len < 2 || (version.data[0] | 0x20) != 'v' || rest.len == 0)
         return false;
     for (size_t i = 0; i < rest.len; i++)
-        if (rest.data[i] == '%' || (rest.data[i] != ':' && !is_in(&host_set, rest.data[i])))
+        if (rest.data[i] == '%' || (rest.data[i] != ':' && (class_of(rest.data[i]) & IN_HOST) == 0))
             return false;
-    return are_all_in(&hex_set, sx_slice_after(version, 1));
+    return are_all_in(IS_HEX, sx_slice_after(version, 1), &seen);
 }
 
 bool sx_target_is_host(struct sx_slice value)
@@ -109,18 +133,19 @@ bool sx_target_is_host(struct sx_slice value)
     colon = memchr(value.data, ':', value.len);
     if (colon != NULL)
         host.len = (size_t)(colon - value.data);
-    return host.len > 0 && are_all_in(&host_set, host) && has_good_escapes(host) &&
-           is_port_part(sx_slice_after(value, host.len));
+    return host.len > 0 && are_good(IN_HOST, host) && is_port_part(sx_slice_after(value, host.len));
 }
 
 /* Path and query, beginning with '/', '?' or nothing. */
 static int split_path(struct sx_slice s, struct sx_target *t)
 {
+    unsigned seen;
+
     t->query = s;
     t->path = sx_slice_cut(&t->query, '?');
-    if (!are_all_in(&path_set, t->path) || !has_good_escapes(t->path))
+    if (!are_good(IN_PATH, t->path))
         return SX_ERR_INVALID;
-    return are_all_in(&query_set, t->query) ? 0 : SX_ERR_INVALID;
+    return are_all_in(IN_QUERY, t->query, &seen) ? 0 : SX_ERR_INVALID;
 }
 
 static size_t authority_len(struct sx_slice s)

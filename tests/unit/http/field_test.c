@@ -43,6 +43,26 @@ static void values_have_no_control_bytes_but_tab(void **state)
     assert_true(sx_field_is_value(sx_slice_of("")));
 }
 
+/* Values are looked at eight bytes at a time. */
+static void a_control_byte_is_found_at_any_place(void **state)
+{
+    char text[27];
+
+    (void)state;
+    for (size_t at = 0; at < sizeof text; at++) {
+        for (int c = 0; c < 256; c++) {
+            for (int around = 0; around < 256; around += 0x55 / 2) {
+                bool is_around_good = around >= 0x20 && around != 0x7f;
+                bool is_good = c == '\t' || (c >= 0x20 && c != 0x7f);
+
+                memset(text, is_around_good ? around : 'a', sizeof text);
+                text[at] = (char)c;
+                assert_int_equal(sx_field_is_value(sx_slice_make(text, sizeof text)), is_good);
+            }
+        }
+    }
+}
+
 static void lists_are_split_at_commas_outside_of_quotes(void **state)
 {
     static const struct {
@@ -174,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_tchars_make_a_token),
         cmocka_unit_test(values_have_no_control_bytes_but_tab),
+        cmocka_unit_test(a_control_byte_is_found_at_any_place),
         cmocka_unit_test(lists_are_split_at_commas_outside_of_quotes),
         cmocka_unit_test(a_list_has_a_token_in_any_case_and_with_parameters),
         cmocka_unit_test(parameters_come_one_by_one),

@@ -184,6 +184,26 @@ static void bad_targets_are_refused(void **state)
     }
 }
 
+/* RFC 3986, and what browsers leave as it is. */
+static void every_byte_passes_where_it_may(void **state)
+{
+    static const char alnum[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    struct sx_target t;
+
+    (void)state;
+    for (int c = 1; c < 256; c++) {
+        char path[] = { '/', 'a', (char)c, 'b', '\0' }, query[] = { '/', '?', (char)c, '\0' };
+        char host[] = { 'a', (char)c, 'b', '\0' };
+        bool in_host = strchr(alnum, c) != NULL || strchr("-._~!$&'()*+,;=", c) != NULL;
+        bool in_path = in_host || strchr("/:@[]^`{|}", c) != NULL;
+
+        assert_int_equal(sx_target_is_host(sx_slice_of(host)), in_host);
+        assert_int_equal(sx_target_split(sx_slice_of(path), &t) == 0, in_path || c == '?');
+        assert_int_equal(sx_target_split(sx_slice_of(query), &t) == 0,
+                         in_path || c == '?' || c == '\\' || c == '%');
+    }
+}
+
 static void no_control_byte_passes_anywhere(void **state)
 {
     (void)state;
@@ -206,6 +226,7 @@ int main(void)
         cmocka_unit_test(targets_are_split),
         cmocka_unit_test(an_empty_absolute_path_is_told),
         cmocka_unit_test(bad_targets_are_refused),
+        cmocka_unit_test(every_byte_passes_where_it_may),
         cmocka_unit_test(no_control_byte_passes_anywhere),
     };
 
