@@ -1,13 +1,11 @@
 """System calls and instructions per request, of our server."""
+import dataclasses
 import re
 import shutil
 import signal
 import subprocess
-import time
 
 from runner import load, process, servers
-
-FEW, MANY = 500, 2500
 
 
 def system_calls(run, path, pipelined=False):
@@ -58,44 +56,56 @@ def read_table(text):
             yield fields[-1], int(fields[3])
 
 
-def instructions(run, kind, paths):
-    """{path: instructions per request}, or None where valgrind is missing."""
+@dataclasses.dataclass
+class Workload:
+    """So many rounds of so many requests at once on each of so many connections."""
+
+    name: str
+    path: str
+    connections: int = 64
+    depth: int = 1
+    rounds: int = 40
+
+    def requests(self):
+        return self.connections * self.depth * self.rounds
+
+    def ask(self, run, server, rounds):
+        subprocess.run([run.out / "crowd", *map(str, (server.port, self.connections, self.depth,
+                                                     rounds, self.path))], check=True, timeout=60)
+
+
+def instructions(run, kind, workloads):
+    """{workload: instructions per request}: callgrind on the worker, counted from dump to dump,
+    warm."""
     if shutil.which("valgrind") is None:
         run.missing("valgrind", "not installed")
-        return None
-    base = count(run, kind, [(paths[0], FEW)])
-    found = {}
-    for path in paths:
-        if path == paths[0]:
-            asked = [(path, MANY)]
-        else:
-            asked = [(paths[0], FEW), (path, MANY - FEW)]
-        more = count(run, kind, asked)
-        if base and more:
-            found[path] = (more - base) / (MANY - FEW)
-    return found or None
-
-
-def count(run, kind, asked):
-    """Instructions of a worker from its exec to its end."""
+        return {}
     server = kind(run)
     prefix = ["valgrind", "-q", "--tool=callgrind", "--trace-children=yes",
               f"--callgrind-out-file={server.home}/callgrind.%p"]
+    found = {}
     try:
-        server.start(prefix=prefix, cpus={run.cpu, run.other_cpu})
-        for path, times in asked:
-            subprocess.run([run.out / "single", str(server.port), str(times), path], check=True,
-                           stdout=subprocess.DEVNULL, timeout=60)
-        time.sleep(0.1)
+        server.start(workloads[0].path, prefix=prefix, cpus={run.cpu, run.other_cpu})
+        for w in workloads:
+            w.ask(run, server, 5)
+            dump(server)
+            w.ask(run, server, w.rounds)
+            found[w.name] = dump(server) / w.requests()
     except (OSError, subprocess.SubprocessError) as fault:
         run.missing("callgrind", str(fault).splitlines()[0])
-        return None
     finally:
         server.stop()
-    for file in server.home.glob("callgrind.*"):
-        text = file.read_text(errors="replace")
-        if re.search(r"^cmd:.* worker ", text, re.MULTILINE):
-            found = re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)
-            return int(found.group(1)) if found else None
-    run.missing("callgrind", "wrote nothing of the worker")
-    return None
+    return found
+
+
+def dump(server):
+    """The instructions of the worker since the dump before."""
+    before = set(server.home.glob("callgrind.*"))
+    subprocess.run(["callgrind_control", "--dump", str(server.worker())], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30)
+    for file in set(server.home.glob("callgrind.*")) - before:
+        found = re.search(r"^(?:summary|totals): (\d+)", file.read_text(errors="replace"),
+                          re.MULTILINE)
+        if found:
+            return int(found.group(1))
+    raise OSError("no dump was written")

@@ -130,7 +130,7 @@ def first(firsts, has_database, path):
 def targets(found):
     cpu, piped, db = found["cpu"], found["pipelined"], found["database"]
     calls = (found["calls"].get("/plaintext") or {}) if found["calls"] else {}
-    instructions = found["instructions"] or {}
+    instructions = found["instructions"]
     memory = found["memory"].get(OURS)
     gaps = {name: [g[0] for g in rows] for name, rows in found["gaps"].items()}
     plain, one4 = (OURS, "/plaintext"), "one query in flight, 4 connections"
@@ -144,7 +144,7 @@ def targets(found):
         target("read per plaintext request", calls.get("read"), 1.005, digits=3),
         target("write per plaintext request", calls.get("write"), 1.005, digits=3),
         target("epoll_ctl per plaintext request",
-               calls.get("epoll_ctl", 0.0) if calls else None, 0.01, digits=3),
+               max(calls.get("epoll_ctl", 0.0), 0.0) if calls else None, 0.01, digits=3),
         target("JSON to plaintext, CPU", ratio(cpu, (OURS, "/json"), plain), 1.05),
         target("/db CPU to one query in flight on 4 connections",
                ratio(db, (OURS, "/db"), (one4, "/db")), 0.60),
@@ -200,7 +200,7 @@ def write(file, facts, found, missing, options):
     lines += ["## Rates, server and load on a core each", "", *rate_table(found["rates"])]
     lines += ["## System calls and instructions", "", *calls_table(found["calls"])]
     lines += table(["request", "instructions of the worker per request"],
-                   [[path, f"{n:.0f}"] for path, n in (found["instructions"] or {}).items()])
+                   [[path, f"{n:.0f}"] for path, n in found["instructions"].items()])
     lines += ["## Starts", "", *start_table(found["firsts"], found["ready"])]
     lines += ["## Memory", "", *memory_table(found["memory"])]
     lines += ["## Hand-over to a pool thread", "", *handover_table(found["handover"])]

@@ -11,9 +11,12 @@ def first_answers(run, kinds_and_paths, rounds):
     """{(name, path): [milliseconds]}; by turns.  The first round warms the disk's cache."""
     ready = []
     for kind, path in kinds_and_paths:
-        if kind.is_there():
-            server = kind(run)
-            ready.append((server, path, [str(c) for c in server.command()]))
+        server = kind(run) if kind.is_there() else None
+        try:
+            if server:
+                ready.append((server, path, [str(c) for c in server.command()]))
+        except OSError as fault:
+            run.missing(kind.name, str(fault))
     found = {}
     for i in range(rounds + 1):
         for server, path, command in ready:

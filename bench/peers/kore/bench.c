@@ -2,10 +2,12 @@
  * bench.c - a Kore module: /plaintext, /json and /db, the last with Kore's asynchronous
  * PostgreSQL connections, one query in flight on each.
  */
-#include <kore/http.h>
-#include <kore/kore.h>
-#include <kore/pgsql.h>
 #include <stdlib.h>
+
+#include <kore/kore.h> /* the others need it */
+
+#include <kore/http.h>
+#include <kore/pgsql.h>
 
 int init(int state);
 int answer_plaintext(struct http_request *req);
