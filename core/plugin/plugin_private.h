@@ -114,7 +114,7 @@ struct sx_req {
     const struct sx_entry *entry;
     struct sx_plugin *plugin; /* whose code is being called for it */
     uint32_t next_hook;       /* of the chain */
-    int32_t op;               /* enum sx_op_kind: what is pending */
+    enum sx_op_kind op;       /* what is pending */
     int32_t failed;           /* a negative result that waits for the operation's end */
     bool has_second_reply, is_done, in_hook;
     const char *allow;
@@ -181,7 +181,7 @@ static inline void sx_call_enter(struct sx_plugins *ps, const struct sx_plugin *
     if (ps->loop_board != NULL)
         sx_board_enter(ps->loop_board, p->board,
                        r != NULL && r->entry != NULL ? r->entry->board : SX_BOARD_NONE,
-                       r != NULL ? r->http.serial : 0, 0);
+                       r != NULL ? r->http.serial : 0, uv_now(ps->rt.loop) * 1000000);
 }
 
 static inline void sx_call_leave(struct sx_plugins *ps)

@@ -193,8 +193,7 @@ static void all_faults_are_told_at_once(void **state)
     };
     static const char *const expected[] = {
         "config/testing.json:2: plugins.orders.options.depth: expected an integer, found true",
-        "config/testing.json:2: plugins.orders.options.dept: plugin \"orders\" (orders.so) has no "
-        "option \"dept\"\nIt has: depth, must, odd, worse",
+        "(orders.so) has no option \"dept\"\nIt has: depth, must, odd, worse",
         "plugin \"orders\" needs the option \"must\": what it must have",
         "option \"odd\": its fallback \"text\" is not an integer",
         "option \"worse\": its fallback { is not an integer",
