@@ -13,7 +13,8 @@
 
 #include "base/error.h"
 
-enum { CONNECT_MS = 10000, ASK_AGAIN_MS = 20 };
+/* A worker that verifies must be ready soon, whether the server can be reached or not. */
+enum { CONNECT_MS = 10000, VERIFY_CONNECT_MS = 3000, ASK_AGAIN_MS = 20 };
 
 static const char lock_sql[] =
     "SELECT pg_try_advisory_lock(8319395793567411)"; /* any fixed number */
@@ -165,9 +166,12 @@ int sx_db_migrate(const char *url, struct sx_db_migrate_plugin *plugins, size_t 
     if (err == 0)
         err = err_order;
     if (err == 0)
-        err = session_open(&s, url, CONNECT_MS);
+        err = session_open(&s, url,
+                           mode == SX_DB_MIGRATE_VERIFY ? VERIFY_CONNECT_MS : CONNECT_MS);
     if (err == 0)
         err = run(&s, plugins, n, order, mode);
+    if (err < 0 && s.pg != NULL && PQstatus(s.pg) != CONNECTION_OK)
+        err = SX_ERR_CLOSED;
     session_close(&s);
     free(order);
     return err == 0 && faults->n_faults > n_faults ? SX_ERR_INVALID : err;

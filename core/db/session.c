@@ -31,7 +31,7 @@ int session_open(struct session *s, const char *url, uint32_t connect_ms)
     sx_report_add(s->faults, "database: cannot connect: %.*s",
                   (int)strcspn(PQerrorMessage(s->pg), "\n"), PQerrorMessage(s->pg));
     session_close(s);
-    return SX_ERR_DB;
+    return SX_ERR_CLOSED;
 }
 
 void session_close(struct session *s)
