@@ -94,13 +94,13 @@ def server(build, tmp_path, new_database):
     running = []
 
     def start(config=None, plugins=("hello",), env=None, *, wants_database=True, url=None,
-              may_die=False, wait=True, executable=None):
+              may_die=False, wait=True, executable=None, migrate=True):
         if url is None:
             url = new_database() if wants_database else ""
         one = process.Server(build, tmp_path / f"server{len(running)}", config, plugins, env, url,
                              may_die, executable)
         running.append(one)
-        if url:
+        if url and migrate:
             one.migrate()
         one.start(wait)
         return one

@@ -41,3 +41,10 @@ def create(cluster):
 
 def drop(cluster, url):
     query(cluster, f"DROP DATABASE IF EXISTS {name_of(url)} WITH (FORCE)")
+
+
+def as_user(url, user):
+    """The URL for another login."""
+    if "user=" in url:
+        return re.sub(r"user=[^&]*", f"user={user}", url)
+    return f"{url}{'&' if '?' in url else '?'}user={user}"
