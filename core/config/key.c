@@ -105,7 +105,7 @@ const struct config_key config_keys[] = {
     INT("http.header_ms", http.header_ms, 1, HOUR_MS, "ms", "10000",
         "Time for the headers of a request; 408 after."),
     INT("http.body_ms", http.body_ms, 1, HOUR_MS, "ms", "30000",
-        "Time for the body of a request; 408 after."),
+        "Longest wait for the next bytes of a request's body; 408 after."),
     INT("http.idle_ms", http.idle_ms, 1, HOUR_MS, "ms", "75000",
         "How long a connection is kept between requests; behind a load balancer longer than its "
         "own time."),

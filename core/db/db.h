@@ -198,8 +198,7 @@ struct sx_db_module {
     void (*rows_drop)(struct sx_db_rows *rows); /* gives it back     */
 
     /* Migrations, synchronous, on a connection of its own (any thread, no loop).  Plugins are
-     * ordered by uses first.  What was done, or would be, is said line by line.
-     * SX_ERR_CLOSED: the server could not be asked, which is no fault of a plugin. */
+     * ordered by uses first.  What was done, or would be, is said line by line. */
     int (*migrate)(const char *url, struct sx_db_migrate_plugin *plugins, size_t n,
                    enum sx_db_migrate_mode mode, bool roles, struct sx_report *faults,
                    void (*say)(void *arg, const char *line), void *arg);

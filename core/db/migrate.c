@@ -13,8 +13,7 @@
 
 #include "base/error.h"
 
-/* A worker that verifies must be ready soon, whether the server can be reached or not. */
-enum { CONNECT_MS = 10000, VERIFY_CONNECT_MS = 3000, ASK_AGAIN_MS = 20 };
+enum { CONNECT_MS = 10000, ASK_AGAIN_MS = 20 };
 
 static const char lock_sql[] =
     "SELECT pg_try_advisory_lock(8319395793567411)"; /* any fixed number */
@@ -71,7 +70,7 @@ static int compare(struct session *s, struct sx_db_migrate_plugin *plugin,
     if (err < 0)
         return err;
     plugin->needs_role = s->wants_roles && schema_has_role(s, plugin->name);
-    history_compare(h, plugin, s->faults);
+    history_compare(h, plugin, mode == SX_DB_MIGRATE_VERIFY, s->faults);
     for (const struct sx_db_migration *step = plugin->steps; is_step(step); step++)
         if (!history_has(h, step->number))
             tell_missing(s, plugin, step, mode);
@@ -109,7 +108,7 @@ static int apply(struct session *s, struct sx_db_migrate_plugin *plugin,
         err = history_read(s, plugin->name, &h);
     if (err < 0)
         return err;
-    history_compare(h, plugin, s->faults);
+    history_compare(h, plugin, false, s->faults);
     err = s->faults->n_faults > n_faults ? SX_ERR_INVALID : apply_missing(s, plugin, h);
     history_free(h);
     return err;
@@ -166,12 +165,9 @@ int sx_db_migrate(const char *url, struct sx_db_migrate_plugin *plugins, size_t 
     if (err == 0)
         err = err_order;
     if (err == 0)
-        err = session_open(&s, url,
-                           mode == SX_DB_MIGRATE_VERIFY ? VERIFY_CONNECT_MS : CONNECT_MS);
+        err = session_open(&s, url, CONNECT_MS);
     if (err == 0)
         err = run(&s, plugins, n, order, mode);
-    if (err < 0 && s.pg != NULL && PQstatus(s.pg) != CONNECTION_OK)
-        err = SX_ERR_CLOSED;
     session_close(&s);
     free(order);
     return err == 0 && faults->n_faults > n_faults ? SX_ERR_INVALID : err;

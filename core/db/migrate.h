@@ -49,9 +49,10 @@ struct history; /* what a schema says of itself */
 int history_read(struct session *s, const char *schema, struct history **ret_history);
 void history_free(struct history *h);
 bool history_has(const struct history *h, uint32_t number);
-/* Edited steps, and steps that this version does not know, are faults. */
+/* Edited steps are faults, and steps that this version does not know; with takes_later those
+ * that came after its last one are not. */
 void history_compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
-                     struct sx_report *faults);
+                     bool takes_later, struct sx_report *faults);
 
 /* --- schema.c: schemas, roles and grants ---------------------------------------- */
 

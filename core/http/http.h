@@ -161,16 +161,12 @@ int sx_http_server_listen(struct sx_http_server *s, int fd);
 void sx_http_server_drain(struct sx_http_server *s, uint32_t idle_ms, void (*on_drained)(void *arg),
                           void *arg);
 
-/* Answers go on, but new connections are taken from no queue any more. */
-void sx_http_server_stop_accepting(struct sx_http_server *s);
-
 /* Closes everything at once; on_closed when libuv has let go of all handles, then frees. */
 void sx_http_server_close(struct sx_http_server *s, void (*on_closed)(void *arg), void *arg);
 
 const struct sx_http_stats *sx_http_server_stats(const struct sx_http_server *s);
 void *sx_http_server_arg(const struct sx_http_server *s);
-/* The loop's timeouts; set one with sx_http_timeout, which keeps the wheel turning. */
-struct sx_wheel *sx_http_server_wheel(struct sx_http_server *s);
+/* Sets or moves a timeout of the loop. */
 void sx_http_timeout(struct sx_http_server *s, struct sx_timeout *t, uint64_t due_ms);
 uint64_t sx_http_now_ms(const struct sx_http_server *s);
 
@@ -196,7 +192,8 @@ bool sx_http_is_gone(const struct sx_http_req *r);
 /* --- Answering: the thread that owns it ------------------------------------- */
 
 /* Replaces or appends a header line.  SX_ERR_INVALID for a bad name or value and for the
- * fields that the core writes itself (Content-Length, Transfer-Encoding, Connection, Date). */
+ * fields that the core writes itself: those of framing and of the connection, Date, Server,
+ * and Content-Type, which comes with the answer. */
 int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_slice value,
                        bool append);
 

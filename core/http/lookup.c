@@ -70,7 +70,6 @@ static void find_client(struct sx_http_req *r)
     if (r->server->set.proxies != NULL) {
         fwd.xff = joined(r, "x-forwarded-for", 15);
         fwd.proto = joined(r, "x-forwarded-proto", 17);
-        fwd.host = joined(r, "x-forwarded-host", 16);
     }
     r->remote = r->scheme = "";
     if (r->conn == NULL)

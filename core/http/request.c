@@ -16,6 +16,13 @@
 
 #define ARENA_BYTES (16u << 20)
 
+static void copy_slice(struct sx_arena *a, struct sx_slice from, struct sx_slice *to)
+{
+    const char *copy = sx_arena_text(a, from.data, from.len);
+
+    *to = copy == NULL ? (struct sx_slice){ NULL, 0 } : (struct sx_slice){ copy, from.len };
+}
+
 /* Another request object in the place of one that somebody still holds. */
 static struct sx_http_req *replace(struct sx_http_req *r)
 {
@@ -29,6 +36,8 @@ static struct sx_http_req *replace(struct sx_http_req *r)
     other->is_head = r->is_head;
     other->is_safe = r->is_safe;
     other->id = r->id;
+    copy_slice(&other->arena, r->method, &other->method);
+    copy_slice(&other->arena, r->target, &other->target);
     sx_list_push(&r->link, &other->link);
     sx_list_remove(&r->link);
     __atomic_store_n(&r->conn, NULL, __ATOMIC_RELAXED);

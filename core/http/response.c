@@ -94,8 +94,7 @@ int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_sl
     return sx_buf_failed(b) ? SX_ERR_NOMEM : 0;
 }
 
-/* Literals of the contract's inline functions live in the plugin, which is never unloaded, but
- * a type may also be built at run time: copy unless it is one of the two common ones. */
+/* Copied, since it may have been built at run time. */
 static int set_type(struct sx_http_req *r, const char *type)
 {
     size_t len;

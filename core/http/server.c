@@ -164,11 +164,6 @@ static void tell_if_drained(struct sx_http_server *s)
     fn(s->drained_arg);
 }
 
-void sx_http_server_stop_accepting(struct sx_http_server *s)
-{
-    sx_http_listeners_close(s);
-}
-
 void sx_http_server_drain(struct sx_http_server *s, uint32_t idle_ms, void (*on_drained)(void *arg),
                           void *arg)
 {
@@ -261,11 +256,6 @@ const struct sx_http_stats *sx_http_server_stats(const struct sx_http_server *s)
 void *sx_http_server_arg(const struct sx_http_server *s)
 {
     return s->set.ops.arg;
-}
-
-struct sx_wheel *sx_http_server_wheel(struct sx_http_server *s)
-{
-    return &s->wheel;
 }
 
 uint64_t sx_http_now_ms(const struct sx_http_server *s)

@@ -15,6 +15,9 @@ static void count(struct sx_req *r, uint64_t ns)
         return;
     sx_board_count_request(c, r->http.resp.status, ns);
     c->bytes_out += r->http.bytes_out;
+    c->bytes_in = sx_http_server_stats(r->http.server)->bytes_in;
+    c->connections_opened = sx_http_server_stats(r->http.server)->connections_opened;
+    c->connections_open = sx_http_server_stats(r->http.server)->connections_open;
     if (r->entry != NULL)
         sx_board_route_done(ps->rt.slot, r->entry->board, r->http.resp.status, ns);
 }
@@ -22,6 +25,12 @@ static void count(struct sx_req *r, uint64_t ns)
 static char *text_of(struct sx_req *r, struct sx_slice s, size_t max)
 {
     return s.data == NULL ? NULL : sx_arena_text(&r->http.arena, s.data, s.len > max ? max : s.len);
+}
+
+/* Of ours: a 501 to a method that nobody knows is the client's, as a 400 is. */
+static bool is_failure(const struct sx_req *r)
+{
+    return r->http.resp.status >= 500 && r->http.resp.status != 501;
 }
 
 static void write_line(struct sx_req *r, uint64_t ns)
@@ -47,7 +56,7 @@ static void write_line(struct sx_req *r, uint64_t ns)
         .db_ms = r->db_ns == 0 ? -1.0 : (double)r->db_ns / 1e6,
     };
 
-    sx_log_request(r->set->set.log, r->http.resp.status >= 500 ? SX_LOG_ERROR : SX_LOG_INFO, &line);
+    sx_log_request(r->set->set.log, is_failure(r) ? SX_LOG_ERROR : SX_LOG_INFO, &line);
 }
 
 void sx_access_log(struct sx_req *r)
@@ -61,6 +70,7 @@ void sx_access_log(struct sx_req *r)
         return;
     if (r->set->logs_all ||
         (r->set->logs_errors &&
-         (r->http.resp.status >= 500 || (ms >= cfg->slow_ms && r->http.resp.stream == NULL))))
+         (is_failure(r) ||
+          (ms >= cfg->slow_ms && r->http.resp.kind != SX_HTTP_BODY_STREAM))))
         write_line(r, ns);
 }

@@ -140,6 +140,16 @@ static int call_success(struct sx_req *r, enum sx_op_kind op, struct sx_db_rows 
     return r->fn.batch(r, list, n, r->arg);
 }
 
+static void count_statements(struct sx_plugins *ps, uint32_t n, bool has_failed)
+{
+    struct sx_board_counters *c = ps->rt.slot == NULL ? NULL : sx_board_counters_of(ps->rt.slot);
+
+    if (c == NULL)
+        return;
+    c->db_statements += n;
+    c->db_errors += has_failed;
+}
+
 static void on_done(struct sx_db_op *op, struct sx_db_rows *const *rows,
                     const struct sx_db_failure *failure)
 {
@@ -148,6 +158,7 @@ static void on_done(struct sx_db_op *op, struct sx_db_rows *const *rows,
     int result = r->failed;
 
     r->op = OP_NONE;
+    count_statements(r->set, op->n_stmts, failure != NULL);
     if (op->sent_ns != 0)
         r->db_ns += sx_clock_mono_ns() - op->sent_ns;
     if (result == 0) {
@@ -156,6 +167,17 @@ static void on_done(struct sx_db_op *op, struct sx_db_rows *const *rows,
         sx_call_leave(r->set);
     }
     sx_settle(r, result);
+}
+
+/* No connection for as long as it may take to make one: then the database is away, and the
+ * client is told so instead of waiting for the deadline of its request. */
+static uint64_t queue_deadline(const struct sx_req *r)
+{
+    uint64_t patience =
+        sx_http_now_ms(r->http.server) + r->set->set.config->database.connect_ms;
+
+    return r->http.deadline_ms != 0 && r->http.deadline_ms < patience ? r->http.deadline_ms
+                                                                      : patience;
 }
 
 static int submit(struct sx_req *r, const sx_stmt *stmts, size_t n, enum sx_op_kind kind, void *arg)
@@ -170,7 +192,7 @@ static int submit(struct sx_req *r, const sx_stmt *stmts, size_t n, enum sx_op_k
     r->db_op.owner = &r->plugin->owner;
     r->db_op.stmts = copy;
     r->db_op.n_stmts = (uint32_t)n;
-    r->db_op.deadline_ms = r->http.deadline_ms;
+    r->db_op.deadline_ms = queue_deadline(r);
     r->db_op.timeout_ms = r->entry == NULL ? 0 : r->entry->timeout_ms;
     r->db_op.done = on_done;
     r->op = kind;

@@ -15,7 +15,6 @@ struct sx_stream {
     struct sx_list link;         /* of the set */
     struct sx_http_stream *http; /* NULL: closed below */
     struct sx_plugin *plugin;
-    const struct sx_entry *entry;
     sx_stream_ops ops;
     void *arg;
     uint32_t n_calls; /* of the plugin on it, on the stack now */
@@ -100,7 +99,6 @@ int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_st
     if (ops != NULL)
         memcpy(&s->ops, ops, ops_size < sizeof s->ops ? ops_size : sizeof s->ops);
     s->plugin = r->plugin;
-    s->entry = r->entry;
     s->arg = arg;
     add_event_headers(r, type);
     err = sx_http_stream_open(&r->http, status, type, &below, s, &s->http);

@@ -111,8 +111,10 @@ static int check_spec(const sx_plugin *p, const sx_timer_spec *spec)
     if ((spec->fn == NULL) == (spec->work == NULL) || spec->scope < SX_EACH_WORKER ||
         spec->scope > SX_ONE_INSTANCE)
         return SX_EINVAL;
-    if (spec->scope == SX_ONE_INSTANCE && spec->work == NULL)
-        return SX_EINVAL; /* a lock is held by a connection, which only work has */
+    /* The lock is held by a connection, which only work has, and only without a pooler. */
+    if (spec->scope == SX_ONE_INSTANCE &&
+        (spec->work == NULL || strcmp(p->set->set.config->database.pooler, "none") != 0))
+        return SX_EINVAL;
     if (spec->work != NULL && (p->grants & SX_CAP_BLOCKING) == 0)
         return SX_EDENIED;
     if (spec->scope == SX_ONE_INSTANCE && (p->grants & SX_CAP_DB) == 0)

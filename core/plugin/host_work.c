@@ -47,7 +47,7 @@ static void prepare(struct sx_req *r)
 
 static void refuse_left_open(struct sx_req *r, const char *left)
 {
-    sx_report_fault(r->plugin, r, "the handler returned with %s; it was rolled back", left);
+    sx_report_fault(r->plugin, r, "the handler returned, but %s; it was rolled back", left);
     sx_http_unreply(&r->http);
     (void)sx_http_problem(&r->http, 500, "transaction_left_open",
                           "the plugin \"%s\" did not finish its transaction", r->plugin->note.name);
@@ -153,7 +153,7 @@ static void run_offload(struct sx_work_item *item, uint32_t thread)
         sx_board_leave(board);
     left = sx_lease_close(&db);
     if (left != NULL)
-        sx_report_fault(r->plugin, r, "offloaded work returned with %s; it was rolled back", left);
+        sx_report_fault(r->plugin, r, "offloaded work returned, but %s; it was rolled back", left);
     if (left != NULL && r->work_result >= 0)
         r->work_result = SX_EDB;
 }
@@ -288,7 +288,7 @@ static void run_task(struct sx_work_item *item, uint32_t thread)
     if (board != NULL)
         sx_board_leave(board);
     if (left != NULL) {
-        sx_report_fault(t->plugin, NULL, "a task returned with %s; it was rolled back", left);
+        sx_report_fault(t->plugin, NULL, "a task returned, but %s; it was rolled back", left);
         t->result = SX_EDB;
     }
 }

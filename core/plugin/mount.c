@@ -84,8 +84,9 @@ static int mount_plugin(struct sx_plugins *ps, struct sx_plugin *p, struct sx_re
         const sx_route *route = &p->routes[i];
 
         *e = (struct sx_entry){ .plugin = p, .route = route, .method = route->method };
-        e->max_body = route->max_body != 0 ? route->max_body : p->cfg->max_body_bytes;
-        e->timeout_ms = route->timeout_ms != 0 ? route->timeout_ms : p->cfg->timeout_ms;
+        /* The operator's limits win over the author's. */
+        e->max_body = p->cfg->max_body_bytes != 0 ? p->cfg->max_body_bytes : route->max_body;
+        e->timeout_ms = p->cfg->timeout_ms != 0 ? p->cfg->timeout_ms : route->timeout_ms;
         if (make_path(e, p->cfg->prefix) < 0)
             return SX_ERR_NOMEM;
         take_fields(e, rep);

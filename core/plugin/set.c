@@ -122,12 +122,14 @@ static int map_file(struct sx_plugin *p, struct sx_report *rep)
 
 static int prepare_owner(struct sx_plugin *p)
 {
-    char list[2048];
-    size_t n = (size_t)snprintf(list, sizeof list, "\"%s\"", p->note.name);
+    struct sx_buf list;
 
-    for (const char *const *u = p->manifest.uses; u != NULL && *u != NULL && n < sizeof list; u++)
-        n += (size_t)snprintf(list + n, sizeof list - n, ", \"%s\"", *u);
-    p->search_path = strdup(list);
+    sx_buf_init(&list, 65536);
+    sx_buf_printf(&list, "\"%s\"", p->note.name);
+    for (const char *const *u = p->manifest.uses; u != NULL && *u != NULL; u++)
+        sx_buf_printf(&list, ", \"%s\"", *u);
+    p->search_path = sx_buf_failed(&list) ? NULL : strdup(sx_buf_text(&list));
+    sx_buf_finish(&list);
     if (p->search_path == NULL)
         return SX_ENOMEM;
     p->owner = (struct sx_db_owner){ .name = p->note.name,

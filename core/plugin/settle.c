@@ -59,11 +59,21 @@ static int answer_db(struct sx_req *r)
     if (status == 503)
         (void)sx_http_set_header(&r->http, sx_slice_of("Retry-After"), sx_slice_of("1"), false);
     return sx_http_problem(&r->http, status, code,
-                           status == 409   ? "the database already has such a row"
+                           strcmp(f.sqlstate, "23505") == 0 ? "the database already has such a row"
+                           : status == 409 ? "the row breaks a rule of the database"
                            : status == 400 ? "the database cannot take such a value"
                            : status == 504 ? "the database took too long"
                            : status == 503 ? "the database is not available now"
                                            : "the database refused the statement");
+}
+
+static const char *error_name(int result)
+{
+    static const char *const names[] = { "SX_OK",       "SX_ENOMEM",  "SX_EINVAL", "SX_ENOENT",
+                                         "SX_EBUSY",    "SX_ETIMEOUT", "SX_ECLOSED", "SX_EDB",
+                                         "SX_EDENIED", "SX_ETHREAD", "SX_ENOSYS" };
+
+    return result <= 0 && result >= SX_ENOSYS ? names[-result] : "a code of its own";
 }
 
 int sx_fail_with(struct sx_req *r, int result)
@@ -76,7 +86,7 @@ int sx_fail_with(struct sx_req *r, int result)
         return sx_http_problem(&r->http, 503, "busy", "too much is under way, try again");
     case SX_ETIMEOUT: return sx_http_problem(&r->http, 504, "timeout", "the answer took too long");
     default:
-        sx_report_fault(r->plugin, r, "the handler failed with %d", result);
+        sx_report_fault(r->plugin, r, "the handler failed with %s", error_name(result));
         return sx_http_problem(&r->http, 500, "internal_error", "the server failed to answer");
     }
 }

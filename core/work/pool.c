@@ -217,6 +217,6 @@ void sx_work_close(struct sx_work_pool *pool, void (*dropped)(struct sx_work_ite
     for (uint32_t i = 0; i < pool->n_started; i++)
         (void)pthread_join(pool->threads[i], NULL);
     drop_all(&pool->queue, dropped);
-    drop_all(&pool->finished, dropped);
+    on_async(&pool->async); /* what has run is done, whatever became of its queue */
     uv_close((uv_handle_t *)&pool->async, on_async_closed);
 }

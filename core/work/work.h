@@ -40,8 +40,8 @@ void sx_work_post(struct sx_work_pool *pool, struct sx_work_item *item);
 /* Items submitted or posted and not yet done. */
 uint32_t sx_work_pending(const struct sx_work_pool *pool);
 
-/* Runs nothing more, waits for running items, calls done of none that is left in the queue
- * but hands each to dropped; then closes its handles.  The pool is freed when the loop has
+/* Runs nothing more and waits for running items; done is called for what has run, dropped for
+ * what was left in the queue; then it closes its handles.  The pool is freed when the loop has
  * closed them.  [loop] */
 void sx_work_close(struct sx_work_pool *pool, void (*dropped)(struct sx_work_item *item));
 

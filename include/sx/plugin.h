@@ -389,6 +389,8 @@ typedef struct sx_note {
 enum sx_req_text { SX_METHOD, SX_PATH, SX_ROUTE, SX_REMOTE, SX_REQUEST_ID, SX_TARGET };
 enum sx_header_mode { SX_REPLACE, SX_APPEND };
 enum sx_ws_kind { SX_WS_TEXT, SX_WS_BINARY };
+/* SX_ONE_INSTANCE: one instance at a time, by an advisory lock; for work, and without a
+ * transaction pooler (SX_EINVAL otherwise). */
 enum sx_scope { SX_EACH_WORKER, SX_ONE_WORKER, SX_ONE_INSTANCE };
 
 /* An uploaded file: in memory, or spooled when it was large. */

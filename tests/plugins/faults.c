@@ -9,7 +9,7 @@
 
 static int segv(sx_req *r)
 {
-    int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = NULL;
 
     (void)r;
     *nowhere = 1; /* NOLINT: it is meant */
