@@ -57,7 +57,9 @@ struct sx_http_server {
     llhttp_t parser; /* one head at a time, so one is enough */
     struct sx_request_ids ids;
     struct sx_gzip *gzip;
-    int reserve_fd; /* given up for a moment when descriptors run out */
+    int reserve_fd;     /* given up for a moment when descriptors run out */
+    char last_host[64]; /* one that was found good: most clients say the same again */
+    size_t last_host_len;
     uint64_t serial;
     int64_t date_s;
     char fixed[128]; /* "Server: …\r\nDate: …\r\n" */
@@ -130,6 +132,7 @@ struct sx_http_conn {
     size_t scanned;        /* of in: lines already looked at */
     sx_http_sink_fn *sink; /* of a memory connection */
     void *sink_arg;
+    int fd; /* of the handle; only for a short cut past libuv */
     uint32_t n_requests;
     uint32_t n_unsafe;
     uint32_t discarded_bytes;
