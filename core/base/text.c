@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 #define MAX_NUMBER_LEN 512u
+#define EACH_BYTE(x)   (0x0101010101010101u * (x))
 
 int sx_parse_uint(const char *data, size_t len, uint64_t *ret_value)
 {
@@ -127,10 +128,50 @@ static unsigned char fold_case(char c)
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
+/* Do two words differ in nothing but the case of letters? */
+static bool are_same_words(uint64_t a, uint64_t b)
+{
+    uint64_t diff = a ^ b;
+    uint64_t lower = (a | EACH_BYTE(0x20)) & EACH_BYTE(0x7f);
+    uint64_t from_a = lower + EACH_BYTE(0x80 - 'a');  /* the high bit: 'a' or above */
+    uint64_t above_z = lower + EACH_BYTE(0x7f - 'z'); /* the high bit: above 'z' */
+    uint64_t letters = from_a & ~above_z & ~a & EACH_BYTE(0x80);
+
+    return (diff & ~EACH_BYTE(0x20)) == 0 && (diff << 2 & ~letters) == 0;
+}
+
+static uint64_t load_eight(const char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* Four to seven bytes; what is read twice does no harm. */
+static uint64_t load_short(const char *at, size_t n)
+{
+    uint32_t first, last;
+
+    memcpy(&first, at, sizeof(first));
+    memcpy(&last, at + n - sizeof(last), sizeof(last));
+    return (uint64_t)last << 32 | first;
+}
+
+/* By words, the last two of which may overlap. */
 bool sx_text_equals_nocase(const char *a, const char *b, size_t n)
 {
+    if (n >= 8) {
+        for (size_t i = 0; n - i > 8; i += 8) {
+            if (!are_same_words(load_eight(a + i), load_eight(b + i)))
+                return false;
+        }
+        return are_same_words(load_eight(a + n - 8), load_eight(b + n - 8));
+    }
+    if (n >= 4)
+        return are_same_words(load_short(a, n), load_short(b, n));
     for (size_t i = 0; i < n; i++) {
-        if (a[i] != b[i] && fold_case(a[i]) != fold_case(b[i]))
+        if (fold_case(a[i]) != fold_case(b[i]))
             return false;
     }
     return true;
@@ -208,8 +249,7 @@ size_t sx_utf8_length(const char *data, size_t len)
     return 4;
 }
 
-#define EACH_BYTE(x) (0x0101010101010101u * (x))
-#define HIGH_BITS    EACH_BYTE(0x80u)
+#define HIGH_BITS EACH_BYTE(0x80u)
 
 /* Eight bytes at once: is any of them not ASCII? */
 static bool has_high_bit(const char *data)

@@ -125,7 +125,7 @@ static int take_version(struct sx_http_req *r, char *line, size_t len, const cha
 
 static int take_method(struct sx_http_req *r, const char *line, size_t len, const char **ret_why)
 {
-    size_t n = 0;
+    size_t n = len > 4 && memcmp(line, "GET ", 4) == 0 ? 3 : 0;
 
     while (n < len && sx_field_is_tchar(line[n]))
         n++;
@@ -218,13 +218,27 @@ static void collect(const struct sx_http_req *r, struct framing *f)
     }
 }
 
+static bool is_host(struct sx_http_server *s, struct sx_slice host)
+{
+    if (host.len > 0 && host.len == s->last_host_len &&
+        memcmp(host.data, s->last_host, host.len) == 0)
+        return true;
+    if (!sx_target_is_host(host))
+        return false;
+    if (host.len <= sizeof s->last_host) {
+        memcpy(s->last_host, host.data, host.len);
+        s->last_host_len = host.len;
+    }
+    return true;
+}
+
 static int check_host(struct sx_http_req *r, const struct framing *f, const char **ret_why)
 {
     *ret_why = "HTTP/1.1 needs exactly one Host";
     if (f->n_hosts > 1 || (f->n_hosts == 0 && !r->is_http10))
         return 400;
     *ret_why = "Host is not a host with an optional port";
-    if (f->n_hosts == 1 && !sx_target_is_host(f->host))
+    if (f->n_hosts == 1 && !is_host(r->server, f->host))
         return 400;
     if (r->host.data == NULL)
         r->host = f->host;

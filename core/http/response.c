@@ -94,7 +94,23 @@ int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_sl
     return sx_buf_failed(b) ? SX_ERR_NOMEM : 0;
 }
 
-/* Copied, since it may have been built at run time. */
+/* The common ones need neither a look nor a copy; NULL for another. */
+static const char *find_common_type(const char *type, size_t len)
+{
+    static const struct sx_slice common[] = {
+        { "text/plain", 10 },
+        { "application/json", 16 },
+        { "text/plain; charset=utf-8", 25 },
+        { "text/html; charset=utf-8", 24 },
+    };
+
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        if (common[i].len == len && memcmp(common[i].data, type, len) == 0)
+            return common[i].data;
+    return NULL;
+}
+
+/* Others are copied, since they may have been built at run time. */
 static int set_type(struct sx_http_req *r, const char *type)
 {
     size_t len;
@@ -103,6 +119,9 @@ static int set_type(struct sx_http_req *r, const char *type)
     if (type == NULL)
         return 0;
     len = strlen(type);
+    r->resp.type = find_common_type(type, len);
+    if (r->resp.type != NULL)
+        return 0;
     if (!sx_field_is_value((struct sx_slice){ type, len }))
         return SX_ERR_INVALID;
     r->resp.type = sx_arena_text(&r->arena, type, len);

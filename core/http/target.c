@@ -139,13 +139,19 @@ bool sx_target_is_host(struct sx_slice value)
 /* Path and query, beginning with '/', '?' or nothing. */
 static int split_path(struct sx_slice s, struct sx_target *t)
 {
-    unsigned seen;
+    unsigned seen = 0;
+    size_t n = 0;
 
-    t->query = s;
-    t->path = sx_slice_cut(&t->query, '?');
-    if (!are_good(IN_PATH, t->path))
+    for (; n < s.len && (class_of(s.data[n]) & IN_PATH) != 0; n++)
+        seen |= class_of(s.data[n]);
+    t->path = sx_slice_make(s.data, n);
+    t->query = sx_slice_make(NULL, 0);
+    if ((seen & IS_PERCENT) != 0 && !has_good_escapes(t->path))
         return SX_ERR_INVALID;
-    return are_all_in(IN_QUERY, t->query, &seen) ? 0 : SX_ERR_INVALID;
+    if (n == s.len)
+        return 0;
+    t->query = sx_slice_after(s, n + 1);
+    return s.data[n] == '?' && are_all_in(IN_QUERY, t->query, &seen) ? 0 : SX_ERR_INVALID;
 }
 
 static size_t authority_len(struct sx_slice s)

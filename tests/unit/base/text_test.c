@@ -122,6 +122,33 @@ static void case_is_folded_for_ascii_only(void **state)
     assert_true(sx_text_equals_nocase("x", "y", 0));
 }
 
+static int folded(int c)
+{
+    return c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
+
+/* Texts are compared by words: one pair of bytes at each place of each length. */
+static void bytes_are_compared_at_any_place(void **state)
+{
+    static const int flips[] = { 0, 0x20, 0x40, 0x01, 0x80, 0xa0 };
+    char a[20], b[20];
+
+    (void)state;
+    for (size_t len = 1; len <= sizeof(a); len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (int c = 0; c < 256 * 6; c++) {
+                int one = c / 6, other = one ^ flips[c % 6];
+
+                memset(a, 'N', len);
+                memset(b, 'n', len);
+                a[at] = (char)one;
+                b[at] = (char)other;
+                assert_int_equal(sx_text_equals_nocase(a, b, len), folded(one) == folded(other));
+            }
+        }
+    }
+}
+
 static void percent_escapes_are_decoded_or_refused(void **state)
 {
     static const struct {
@@ -303,6 +330,7 @@ int main(void)
         cmocka_unit_test(json_numbers_follow_the_grammar),
         cmocka_unit_test(digits_are_written_as_printf_does),
         cmocka_unit_test(case_is_folded_for_ascii_only),
+        cmocka_unit_test(bytes_are_compared_at_any_place),
         cmocka_unit_test(percent_escapes_are_decoded_or_refused),
         cmocka_unit_test(hexadecimal_is_lower_case),
         cmocka_unit_test(utf8_is_told_by_its_definition),
