@@ -55,7 +55,7 @@ static void take_failure(struct sx_db *db)
         return;
     sx_db_error_fill(&db->error, f);
     db->has_error = true;
-    if (db->req != NULL)
+    if (db->req != NULL && !(f->is_retryable && db->may_retry))
         sx_note_failure(db->req, f);
 }
 

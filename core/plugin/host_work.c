@@ -65,6 +65,7 @@ static bool attempt(struct sx_req *r, bool is_last)
         (void)sx_lease_close(&db);
         return false;
     }
+    db.may_retry = !is_last;
     set_lease(r, &db);
     r->work_result = r->entry->route->blocking(r, &db);
     set_lease(r, NULL);

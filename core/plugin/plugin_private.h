@@ -171,6 +171,7 @@ struct sx_db {
     struct sx_rows rows;   /* of the last statement */
     sx_db_error error;
     bool has_error;
+    bool may_retry; /* a lost race is no fault yet: there is another attempt */
 };
 
 
