@@ -40,17 +40,11 @@ void sx_test_set_now(sx_test *t, int64_t now_ns)
 
 /* --- Waiting ---------------------------------------------------------------------------- */
 
-static bool is_never(const void *arg)
-{
-    (void)arg;
-    return false;
-}
-
 void sx_test_turn_at(sx_test *t, int left, const char *condition, const char *file, int line)
 {
     if (left <= 0)
         sxt_fail(file, line, "waited in vain for %s", condition);
-    (void)sxt_server_run(t->server, is_never, NULL, 1);
+    sxt_server_turn(t->server);
 }
 
 /* --- What the server says ------------------------------------------------------------------- */

@@ -34,24 +34,28 @@ static bool is_over(const void *arg)
     return sxt_answer_is_over(arg);
 }
 
-static void wait_for(struct sxt_answer *a, bool (*is_so)(const void *arg), const char *file,
-                     int line)
-{
-    if (!sxt_server_run(a->client->server, is_so, a, SXT_PATIENCE_MS))
-        sxt_fail(file, line, "%s: no answer within %u s", a->request, SXT_PATIENCE_MS / 1000);
-    if (a->state == ANSWER_BROKEN && a->leave_after == 0)
-        sxt_fail(file, line, "%s: the answer is broken: %s", a->request, a->fault);
-}
-
 static void take_cookies(struct sxt_answer *a)
 {
     const char *field;
 
+    if (a->has_given_cookies)
+        return;
+    a->has_given_cookies = true;
     for (uint32_t i = 0; (field = sxt_answer_header(a, "Set-Cookie", i)) != NULL; i++)
         sxt_jar_take(&a->client->jar, &a->client->server->arena, sx_slice_of(field), a->path);
 }
 
-static struct sxt_answer *begin(sx_test *t, const sx_test_request *req)
+static void wait_for(struct sxt_answer *a, bool (*is_so)(const void *arg), const char *file,
+                     int line)
+{
+    if (!sxt_server_run(a->client->server, is_so, a))
+        sxt_fail(file, line, "%s: no answer within %u ms", a->request, sxt_patience_ms());
+    if (a->state == ANSWER_BROKEN && a->leave_after == 0)
+        sxt_fail(file, line, "%s: the answer is broken: %s", a->request, a->fault);
+    take_cookies(a);
+}
+
+static struct sxt_answer *make(sx_test *t, const sx_test_request *req)
 {
     struct sx_arena *arena = &t->server->arena;
     struct sxt_answer *a = sxt_answer_create(t);
@@ -66,8 +70,7 @@ static struct sxt_answer *begin(sx_test *t, const sx_test_request *req)
     return a;
 }
 
-struct sxt_answer *sxt_exchange_open(sx_test *t, const sx_test_request *req, const char *file,
-                                     int line)
+static struct sxt_answer *begin(sx_test *t, const sx_test_request *req, const char *file, int line)
 {
     struct sx_buf bytes;
     struct sxt_answer *a;
@@ -77,15 +80,22 @@ struct sxt_answer *sxt_exchange_open(sx_test *t, const sx_test_request *req, con
         sx_buf_finish(&bytes);
         sxt_fail(file, line, "the request has no path, two bodies or a malformed form");
     }
-    a = begin(t, req);
+    a = make(t, req);
     if (a == NULL || sx_http_memory_open(t->server->http, on_bytes, a, &a->conn) < 0) {
         sx_buf_finish(&bytes);
         sxt_fail(file, line, "no memory for a connection");
     }
     sx_http_memory_feed(a->conn, bytes.data, bytes.len);
     sx_buf_finish(&bytes);
+    return a;
+}
+
+struct sxt_answer *sxt_exchange_open(sx_test *t, const sx_test_request *req, const char *file,
+                                     int line)
+{
+    struct sxt_answer *a = begin(t, req, file, line);
+
     wait_for(a, has_head, file, line);
-    take_cookies(a);
     return a;
 }
 
@@ -140,6 +150,20 @@ const sx_answer *sx_test_send_at(sx_test *t, const sx_test_request *req, const c
         sxt_exchange_finish(a, file, line);
     }
     return &a->face;
+}
+
+/* --- Under way ----------------------------------------------------------------------------- */
+
+const sx_answer *sx_test_begin_at(sx_test *t, const sx_test_request *req, const char *file,
+                                  int line)
+{
+    return &begin(t, req, file, line)->face;
+}
+
+const sx_answer *sx_test_await_at(const sx_answer *a, const char *file, int line)
+{
+    sxt_exchange_finish(sxt_answer_of(a), file, line);
+    return a;
 }
 
 /* --- Streams ---------------------------------------------------------------------------- */

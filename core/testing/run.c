@@ -92,6 +92,15 @@ static int open_group(struct sxt_group *g, struct sx_report *rep)
     return err;
 }
 
+/* An abandoned server is still used by the threads of its plugins. */
+static void free_slots(struct slot *slots, size_t n)
+{
+    for (size_t i = 0; slots != NULL && i < n; i++)
+        if (slots[i].server.is_abandoned)
+            return;
+    free(slots);
+}
+
 static int run_cases(struct sxt_group *g, const sx_test_case *cases, size_t n)
 {
     struct CMUnitTest *tests = calloc(n + 1, sizeof *tests);
@@ -108,7 +117,7 @@ static int run_cases(struct sxt_group *g, const sx_test_case *cases, size_t n)
     if (tests != NULL && slots != NULL)
         n_failed = _cmocka_run_group_tests(g->setup->plugins, tests, n, NULL, NULL);
     free(tests);
-    free(slots);
+    free_slots(slots, n);
     return n_failed;
 }
 

@@ -9,9 +9,11 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "testing/testing_private.h"
 
-#define MAX_ARENA_BYTES (1u << 30)
+#define MAX_ARENA_BYTES     (1u << 30)
+#define DEFAULT_PATIENCE_MS 30000u
 
 /* --- Turning the loop ----------------------------------------------------------------- */
 
@@ -22,17 +24,43 @@ static void on_patience_over(uv_timer_t *timer)
     s->is_impatient = true;
 }
 
-bool sxt_server_run(struct sxt_server *s, bool (*is_so)(const void *arg), const void *arg,
-                    uint32_t ms)
+uint32_t sxt_patience_ms(void)
+{
+    const char *text = getenv("SX_TEST_PATIENCE_MS");
+    uint64_t ms;
+
+    if (text != NULL && sx_parse_uint(text, strlen(text), &ms) == 0 && ms <= UINT32_MAX)
+        return (uint32_t)ms;
+    return DEFAULT_PATIENCE_MS;
+}
+
+static void begin_patience(struct sxt_server *s, uint32_t ms)
 {
     s->is_impatient = false;
     uv_update_time(&s->loop);
     (void)uv_timer_start(&s->patience, on_patience_over, ms, 0);
-    while (!is_so(arg) && !s->is_impatient)
-        (void)uv_run(&s->loop, UV_RUN_ONCE);
+}
+
+static void end_patience(struct sxt_server *s)
+{
     (void)uv_timer_stop(&s->patience);
     sxt_lines_collect(&s->lines);
+}
+
+bool sxt_server_run(struct sxt_server *s, bool (*is_so)(const void *arg), const void *arg)
+{
+    begin_patience(s, sxt_patience_ms());
+    while (!is_so(arg) && !s->is_impatient)
+        (void)uv_run(&s->loop, UV_RUN_ONCE);
+    end_patience(s);
     return is_so(arg);
+}
+
+void sxt_server_turn(struct sxt_server *s)
+{
+    begin_patience(s, 1);
+    (void)uv_run(&s->loop, UV_RUN_ONCE);
+    end_patience(s);
 }
 
 /* --- Putting it together ----------------------------------------------------------------- */
@@ -113,7 +141,7 @@ static int start_db(struct sxt_server *s, struct sx_report *rep)
     set.on_log = on_db_log;
     set.arg = s;
     err = s->db->create(&set, &s->pool);
-    if (err == 0 && !sxt_server_run(s, is_db_ready, s, SXT_PATIENCE_MS)) {
+    if (err == 0 && !sxt_server_run(s, is_db_ready, s)) {
         sx_report_add(rep, "the database of the test is not ready");
         err = SX_ERR_TIMEOUT;
     }
@@ -201,7 +229,6 @@ static void on_http_closed(void *arg)
     struct sxt_server *s = arg;
 
     s->http = NULL;
-    s->is_http_closed = true;
 }
 
 static void on_db_closed(void *arg)
@@ -209,7 +236,6 @@ static void on_db_closed(void *arg)
     struct sxt_server *s = arg;
 
     s->pool = NULL;
-    s->is_db_closed = true;
 }
 
 static bool is_closed(const void *arg)
@@ -228,7 +254,7 @@ static void close_all(struct sxt_server *s, struct sx_report *rep)
         s->db->close(s->pool, on_db_closed, s);
     if (s->http != NULL)
         sx_http_server_close(s->http, on_http_closed, s);
-    if (!sxt_server_run(s, is_closed, s, SXT_PATIENCE_MS))
+    if (!sxt_server_run(s, is_closed, s))
         sx_report_add(rep, "the server does not end: %s%s", s->http != NULL ? "http " : "",
                       s->pool != NULL ? "database" : "");
 }
@@ -241,8 +267,10 @@ void sxt_server_stop(struct sxt_server *s, struct sx_report *rep)
     close_clients(s);
     if (s->plugins != NULL) {
         sx_plugins_drain(s->plugins);
-        (void)sxt_server_run(s, is_idle, s, SXT_PATIENCE_MS);
+        s->is_abandoned = !sxt_server_run(s, is_idle, s);
         tell_left(s, rep);
+        if (s->is_abandoned)
+            return;
         sx_plugins_stop(s->plugins);
     }
     close_all(s, rep);
@@ -267,6 +295,8 @@ static void free_answers(struct sxt_server *s)
 
 void sxt_server_free(struct sxt_server *s)
 {
+    if (s->is_abandoned)
+        return;
     sxt_session_close(s->session);
     if (s->answers.next != NULL)
         free_answers(s);

@@ -23,8 +23,8 @@
 #include "plugin/plugins.h"
 #include "work/work.h"
 
-/* How long anything may take before a test gives up on it. */
-#define SXT_PATIENCE_MS 30000u
+/* How long anything may take before a test gives up on it: SX_TEST_PATIENCE_MS, or 30 s. */
+uint32_t sxt_patience_ms(void);
 
 /* --- fail.c: how a test ends early ---------------------------------------------------- */
 
@@ -110,7 +110,8 @@ struct sxt_server {
     struct sx_http_server *http;
     const struct sx_db_module *db;
     struct sx_db_pool *pool;
-    bool is_http_closed, is_db_closed, is_stopped;
+    bool is_stopped;
+    bool is_abandoned;  /* something of it still runs: it is left as it is */
     int64_t now_ns;     /* atomic; 0: the real time */
     bool has_asked_log; /* the case looked at the log: errors are its business */
 
@@ -122,7 +123,8 @@ struct sxt_server {
 
 int sxt_server_start(struct sxt_server *s, struct sxt_group *g, const char *url,
                      struct sx_report *rep);
-/* Ends it in order; a fault for everything that was left behind. */
+/* Ends it in order; a fault for everything that was left behind.  Code of a plugin that still
+ * runs makes it abandoned: nothing under its hands can be freed. */
 void sxt_server_stop(struct sxt_server *s, struct sx_report *rep);
 void sxt_server_free(struct sxt_server *s);
 /* Loads only: faults of what would not start, plugins' checks among them. */
@@ -132,8 +134,9 @@ int sxt_server_check(struct sxt_group *g, const char *extra, const char *url, st
 int sxt_server_migrate(struct sxt_group *g, struct sx_report *rep);
 
 /* Turns the loop until it is so; false when patience is over. */
-bool sxt_server_run(struct sxt_server *s, bool (*is_so)(const void *arg), const void *arg,
-                    uint32_t ms);
+bool sxt_server_run(struct sxt_server *s, bool (*is_so)(const void *arg), const void *arg);
+/* One turn, of a millisecond at most. */
+void sxt_server_turn(struct sxt_server *s);
 
 /* --- jar.c: the cookies of a client (RFC 6265, section 5) ------------------------------- */
 
@@ -183,7 +186,7 @@ struct sxt_answer {
     const char *request; /* "GET /hello" */
     const char *host;
     struct sx_slice path; /* of the request, without its query */
-    bool is_head;
+    bool is_head, has_given_cookies;
     struct sx_http_conn *conn; /* NULL: closed */
     uint32_t leave_after;
 

@@ -119,6 +119,12 @@ typedef struct sx_answer {
     sx_test_send_at((t), &(const sx_test_request){ __VA_ARGS__ }, __FILE__, __LINE__)
 #define sx_test_get(t, path_) sx_test_send((t), .path = (path_))
 
+/* The same, but returns before the answer (its status is 0 until the head has come), so that
+ * several are under way; await waits for the whole answer. */
+#define sx_test_begin(t, ...) \
+    sx_test_begin_at((t), &(const sx_test_request){ __VA_ARGS__ }, __FILE__, __LINE__)
+#define sx_test_await(a) sx_test_await_at((a), __FILE__, __LINE__)
+
 /* The same, but returns with the head of the answer: its body comes with the events, and the
  * client stays until it leaves or the case ends. */
 #define sx_test_open(t, ...) \
@@ -126,6 +132,8 @@ typedef struct sx_answer {
 
 /* Waits for the next server-sent event: its lines, "id: 3\ndata: x"; NULL after the last. */
 #define sx_test_event(a) sx_test_event_at((a), __FILE__, __LINE__)
+
+/* The client closes the connection, wherever the answer is. */
 void sx_test_leave(const sx_answer *a);
 
 /* The value of a header, the index-th of its name; NULL when there is none. */
@@ -202,6 +210,9 @@ const char *sx_test_metrics(sx_test *t);
 
 const sx_answer *sx_test_send_at(sx_test *t, const sx_test_request *req, const char *file,
                                  int line);
+const sx_answer *sx_test_begin_at(sx_test *t, const sx_test_request *req, const char *file,
+                                  int line);
+const sx_answer *sx_test_await_at(const sx_answer *a, const char *file, int line);
 const sx_answer *sx_test_open_at(sx_test *t, const sx_test_request *req, const char *file,
                                  int line);
 const char *sx_test_event_at(const sx_answer *a, const char *file, int line);
