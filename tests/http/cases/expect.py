@@ -40,8 +40,10 @@ CASES = [
             CANARY_REQUEST, expect="405 end | 100 405 end", checks=()),
     waiting("too-large-is-refused-at-once", post(WANTS, b"Content-Length: 1000000000000"),
             expect="413 close", checks=()),
-    waiting("after-another-request", get() + post(WANTS, LENGTH), expect="200 100 200 tail",
-            checks=(body_is(b"hello", 1),)),
+    # Both answers are waited for: with the body already there a server may leave out the 100.
+    Case("after-another-request", "9110 10.1.1",
+         [Send(get() + post(WANTS, LENGTH)), Wait(2), Send(b"hello")], "200 100 200 tail",
+         needs="echo", checks=(body_is(b"hello", 1),)),
     Case("asks-again-for-each-request", "9110 10.1.1",
          [Send(post(WANTS, LENGTH)), Wait(1), Send(b"hello"), Wait(2), Send(post(WANTS, LENGTH)),
           Wait(3), Send(b"again")],
