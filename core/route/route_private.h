@@ -103,7 +103,7 @@ static inline uint64_t route_load_short(const char *data, size_t len)
         return (uint64_t)(unsigned char)data[0] << 16 |
                (uint64_t)(unsigned char)data[len / 2] << 8 | (unsigned char)data[len - 1];
     memcpy(&low, data, sizeof(low));
-    memcpy(&high, data + len - 4, sizeof(high));
+    memcpy(&high, data + len - 4, sizeof(high)); // cppcheck-suppress pointerOutOfBoundsCond
     return (uint64_t)high << 32 | low;
 }
 
