@@ -88,6 +88,8 @@ static void quit(struct sx_http_conn *c)
         return;
     }
     req->data = c;
+    c->must_linger = true;
+    sx_buf_reset(&c->in, 0);
     c->phase = PHASE_LINGER;
     c->deadline_ms = uv_now(c->server->loop) + SX_HTTP_LINGER_MS;
     sx_http_timeout(c->server, &c->timeout, c->deadline_ms);
@@ -268,10 +270,12 @@ static void on_written(uv_write_t *req, int status)
     c->is_writing = false;
     if (c->phase == PHASE_CLOSED)
         return;
-    if (status < 0)
+    if (status < 0) {
         sx_http_conn_abort(c);
-    else
-        sx_http_conn_service(c);
+        return;
+    }
+    c->queue_noted = UINT64_MAX; /* it has read: what is queued next may be more than before */
+    sx_http_conn_service(c);
 }
 
 static void write_rest(struct sx_http_conn *c, size_t from)
@@ -300,6 +304,10 @@ static void conn_flush(struct sx_http_conn *c)
 {
     ssize_t n;
 
+    if (sx_buf_failed(&c->out)) { /* a part of an answer is missing */
+        sx_http_conn_abort(c);
+        return;
+    }
     if (c->out.len == 0)
         sx_http_buf_return(c->server, &c->out);
     if (c->out.len == 0 || c->is_writing)
@@ -363,7 +371,7 @@ void sx_http_conn_service(struct sx_http_conn *c)
     conn_flush(c);
     if (c->phase == PHASE_CLOSED)
         return;
-    if (c->is_stalled && sx_list_is_empty(&c->requests) && !sx_http_conn_is_full(c))
+    if (c->is_stalled && !c->is_last && sx_list_is_empty(&c->requests) && !sx_http_conn_is_full(c))
         sx_http_conn_touch(c); /* what it waited for was written just now */
     if (is_over(c))
         quit(c);

@@ -350,6 +350,8 @@ int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *he
         return parser_status(r, err, ret_why);
     r->method_known = (char)s->parser.method;
     r->is_head = s->parser.method == HTTP_HEAD;
-    r->is_safe = s->parser.method == HTTP_GET || r->is_head || s->parser.method == HTTP_OPTIONS;
+    /* HTTP/1.0 has no pipelining, and its answer may end with the connection. */
+    r->is_safe = !r->is_http10 &&
+                 (s->parser.method == HTTP_GET || r->is_head || s->parser.method == HTTP_OPTIONS);
     return interpret(r, ret_why);
 }

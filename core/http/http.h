@@ -209,7 +209,7 @@ int sx_http_vproblem(struct sx_http_req *r, int status, const char *code, const 
                      va_list ap);
 /* A file below root, or 404; conditions and ranges of the request apply. */
 int sx_http_reply_file(struct sx_http_req *r, const char *root, const char *path);
-/* Forgets an answer that was prepared, so that another can be given. */
+/* Forgets an answer that was prepared, so that another can be given; a stream is closed. */
 void sx_http_unreply(struct sx_http_req *r);
 
 /* --- On the loop ------------------------------------------------------------ */

@@ -42,7 +42,8 @@ struct sx_http_server {
     struct sx_http_stats stats;
     struct sx_list listeners;
     struct sx_list conns;
-    struct sx_list dirty; /* connections with something to send or to go on with */
+    struct sx_list dirty;        /* connections with something to send or to go on with */
+    struct sx_http_req *running; /* ops->handle is on the stack; NULL: it has been recycled */
     struct sx_list spare_reqs;
     uint32_t n_spare_reqs;
     struct sx_buf spare_bufs[SX_HTTP_SPARE_BUFS];
@@ -138,7 +139,7 @@ struct sx_http_conn {
     uint32_t discarded_bytes;
     uint8_t phase;
     bool is_memory, is_reading, is_writing, is_last, saw_eof, is_stalled, is_processing;
-    bool must_linger, is_final;
+    bool must_linger, is_final, is_advancing;
     union {
         sa_family_t family;
         struct sockaddr_in v4;

@@ -61,6 +61,13 @@ static char *put_connection(char *to, const struct sx_http_req *r)
     return r->is_http10 ? PUT(to, "Connection: keep-alive\r\n") : to;
 }
 
+/* Said with the last answer only: a client forgets those that follow a "close". */
+static bool is_last_answer(const struct sx_http_conn *c)
+{
+    return c->n_requests == 1 &&
+           (c->server->is_draining || c->is_last || (c->saw_eof && c->in.len == 0));
+}
+
 void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has_length,
                          uint64_t length, bool is_chunked)
 {
@@ -69,7 +76,7 @@ void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has
     size_t type_len = resp->type != NULL ? strlen(resp->type) : 0;
     char *start, *to;
 
-    if (s->is_draining || c->is_last || (c->saw_eof && c->in.len == 0))
+    if (is_last_answer(c))
         r->is_keep_alive = false;
     start = sx_buf_reserve(&c->out, HEAD_BYTES + type_len + resp->headers.len);
     if (start == NULL)
@@ -194,8 +201,13 @@ static void send_answer(struct sx_http_conn *c, struct sx_http_req *r)
     }
 }
 
+/* An answer that is sent whole at once comes back here for the next one: that is left to the
+ * loop which sent it, however long the line is. */
 void sx_http_output_advance(struct sx_http_conn *c)
 {
+    if (c->is_advancing)
+        return;
+    c->is_advancing = true;
     while (!sx_list_is_empty(&c->requests) && c->phase != PHASE_CLOSED) {
         struct sx_http_req *r = SX_MEMBER_OF(c->requests.next, struct sx_http_req, link);
 
@@ -203,6 +215,7 @@ void sx_http_output_advance(struct sx_http_conn *c)
             break;
         send_answer(c, r);
     }
+    c->is_advancing = false;
     if (c->out.failed)
         sx_http_conn_abort(c);
 }

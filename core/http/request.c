@@ -23,14 +23,8 @@ static void copy_slice(struct sx_arena *a, struct sx_slice from, struct sx_slice
     *to = copy == NULL ? (struct sx_slice){ NULL, 0 } : (struct sx_slice){ copy, from.len };
 }
 
-/* Another request object in the place of one that somebody still holds. */
-static struct sx_http_req *replace(struct sx_http_req *r)
+static void imitate(struct sx_http_req *other, const struct sx_http_req *r)
 {
-    struct sx_http_conn *c = r->conn;
-    struct sx_http_req *other = c == NULL ? NULL : sx_http_req_create(c);
-
-    if (other == NULL)
-        return NULL;
     other->is_http10 = r->is_http10;
     other->is_keep_alive = r->is_keep_alive;
     other->is_head = r->is_head;
@@ -38,7 +32,21 @@ static struct sx_http_req *replace(struct sx_http_req *r)
     other->id = r->id;
     copy_slice(&other->arena, r->method, &other->method);
     copy_slice(&other->arena, r->target, &other->target);
-    sx_list_push(&r->link, &other->link);
+}
+
+/* Another request object in the place of one that somebody still holds, which leaves its
+ * connection in any case; NULL without memory, or when the client has left. */
+static struct sx_http_req *replace(struct sx_http_req *r)
+{
+    struct sx_http_req *other;
+
+    if (r->conn == NULL)
+        return NULL;
+    other = sx_http_req_create(r->conn);
+    if (other != NULL) {
+        imitate(other, r);
+        sx_list_push(&r->link, &other->link);
+    }
     sx_list_remove(&r->link);
     __atomic_store_n(&r->conn, NULL, __ATOMIC_RELAXED);
     return other;
@@ -130,6 +138,8 @@ static void clean(struct sx_http_req *r)
     sx_buf_reset(&r->resp.headers, SX_HTTP_KEEP_BYTES);
     r->conn = NULL;
     r->state = SX_HTTP_READING;
+    r->head = NULL;
+    r->head_len = 0;
     r->query = r->host = r->body = r->target = r->path = r->method = (struct sx_slice){ 0 };
     r->n_headers = 0;
     r->is_http10 = r->is_keep_alive = r->is_head = r->is_safe = r->expects_continue = false;
@@ -153,6 +163,8 @@ void sx_http_req_recycle(struct sx_http_req *r)
     struct sx_http_server *s = r->server;
 
     sx_check(sx_list_is_empty(&r->link));
+    if (s->running == r)
+        s->running = NULL;
     sx_wheel_cancel(&s->wheel, &r->timeout);
     s->stats.requests_open--;
     if (s->n_spare_reqs >= SX_HTTP_SPARE_REQS || s->is_closing) {
@@ -195,8 +207,8 @@ static int suspend(struct sx_http_req *r)
     const char *old = r->head;
     char *copy;
 
-    if (r->is_suspended)
-        return 0;
+    if (r->is_suspended || old == NULL)
+        return 0; /* a head that was refused before it was read, or a stand-in, has no text */
     copy = sx_arena_text(&r->arena, old, r->head_len);
     if (copy == NULL)
         return SX_ERR_NOMEM;
@@ -249,15 +261,23 @@ static void wait_for_answer(struct sx_http_req *r)
 
 void sx_http_req_dispatch(struct sx_http_req *r)
 {
+    struct sx_http_server *s = r->server;
+    bool is_left; /* to be answered later; what is answered may be no more */
+
     if (r->multipart != NULL && sx_multipart_finish(r->multipart) < 0) {
         (void)sx_http_problem(r, 400, "bad_form", "the form ends before its last boundary");
         sx_http_complete(r);
         return;
     }
     r->state = SX_HTTP_RUNNING;
-    r->server->set.ops.handle(r);
-    if (r->state == SX_HTTP_RUNNING)
+    s->running = r;
+    s->set.ops.handle(r);
+    is_left = s->running == r && r->state == SX_HTTP_RUNNING;
+    s->running = NULL;
+    if (is_left)
         wait_for_answer(r);
+    if (is_left && r->conn == NULL)
+        s->set.ops.gone(r);
 }
 
 void sx_http_req_gone(struct sx_http_req *r)
@@ -270,7 +290,9 @@ void sx_http_req_gone(struct sx_http_req *r)
         s->set.ops.gone(r);
         return; /* sx_http_complete comes, or came just now */
     }
-    sx_check(state != SX_HTTP_RUNNING && state != SX_HTTP_ENDED);
+    if (state == SX_HTTP_RUNNING)
+        return; /* sx_http_req_dispatch sees it */
+    sx_check(state != SX_HTTP_ENDED);
     if (r->resp.stream != NULL)
         sx_http_stream_gone(r);
     r->state = SX_HTTP_ENDED;

@@ -162,6 +162,8 @@ int sx_http_reply(struct sx_http_req *r, int status, const char *type, const voi
 
 void sx_http_unreply(struct sx_http_req *r)
 {
+    if (r->resp.stream != NULL)
+        sx_http_stream_gone(r);
     r->resp.status = 0;
     r->resp.is_problem = false;
     r->resp.kind = SX_HTTP_BODY_BYTES;

@@ -183,12 +183,16 @@ void sx_host_stream_end(sx_stream *s)
 /* At the drain: a plugin that ends its streams itself has said so by its drain function. */
 void sx_streams_end(struct sx_plugins *ps)
 {
-    struct sx_list *entry = ps->streams.next;
+    struct sx_list left, *entry;
 
-    while (entry != &ps->streams) {
+    /* The end of one may free another, which waited behind it on its connection. */
+    sx_list_init(&left);
+    while ((entry = sx_list_pop(&ps->streams)) != NULL)
+        sx_list_push(&left, entry);
+    while ((entry = sx_list_pop(&left)) != NULL) {
         struct sx_stream *s = SX_MEMBER_OF(entry, struct sx_stream, link);
 
-        entry = entry->next;
+        sx_list_push(&ps->streams, entry);
         if (s->plugin->manifest.drain == NULL)
             sx_host_stream_end(s);
     }
