@@ -9,7 +9,7 @@
  */
 #include "client.h"
 
-#define MAX_CONNECTIONS 1024
+#define MAX_CONNECTIONS   1024
 #define MAX_REQUEST_BYTES 512
 
 struct crowd {

@@ -18,7 +18,7 @@
 
 /* $1, if that role exists and the login may take it, else the login itself: whether roles were
  * made is known to the server alone, which may be away when we start, or change later. */
-#define SX_DB_OWN_ROLE                                                                   \
+#define SX_DB_OWN_ROLE \
     "CASE WHEN pg_has_role(session_user,to_regrole($1),'MEMBER') THEN $1 ELSE 'none' END"
 
 enum {

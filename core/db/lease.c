@@ -18,7 +18,8 @@
 enum { GRACE_MS = 2000, RESET_MS = 5000 };
 
 static const char settings_sql[] =
-    "SELECT set_config('role'," SX_DB_OWN_ROLE ",$4),set_config('search_path',$2,$4),set_config('statement_timeout',$3,$4)";
+    "SELECT set_config('role'," SX_DB_OWN_ROLE
+    ",$4),set_config('search_path',$2,$4),set_config('statement_timeout',$3,$4)";
 /* Not DISCARD ALL: notifications of the connection that flips must go on being heard. */
 #define RESET_SQL                                                                \
     "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;DEALLOCATE ALL;CLOSE ALL;" \

@@ -13,8 +13,8 @@
 
 #define READ_ONLY_NAME "sxro"
 
-static const char switch_sql[] =
-    "SELECT set_config('role'," SX_DB_OWN_ROLE ",false),set_config('search_path',$2,false)";
+static const char switch_sql[] = "SELECT set_config('role'," SX_DB_OWN_ROLE
+                                 ",false),set_config('search_path',$2,false)";
 static const char setup_sql[] = "SELECT set_config('statement_timeout',$1,false),"
                                 "set_config('default_transaction_read_only',$2,false)";
 static const char read_only_sql[] = "SELECT set_config('transaction_read_only','on',true)";

@@ -70,7 +70,6 @@ void sx_access_log(struct sx_req *r)
         return;
     if (r->set->logs_all ||
         (r->set->logs_errors &&
-         (is_failure(r) ||
-          (ms >= cfg->slow_ms && r->http.resp.kind != SX_HTTP_BODY_STREAM))))
+         (is_failure(r) || (ms >= cfg->slow_ms && r->http.resp.kind != SX_HTTP_BODY_STREAM))))
         write_line(r, ns);
 }

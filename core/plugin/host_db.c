@@ -173,8 +173,7 @@ static void on_done(struct sx_db_op *op, struct sx_db_rows *const *rows,
  * client is told so instead of waiting for the deadline of its request. */
 static uint64_t queue_deadline(const struct sx_req *r)
 {
-    uint64_t patience =
-        sx_http_now_ms(r->http.server) + r->set->set.config->database.connect_ms;
+    uint64_t patience = sx_http_now_ms(r->http.server) + r->set->set.config->database.connect_ms;
 
     return r->http.deadline_ms != 0 && r->http.deadline_ms < patience ? r->http.deadline_ms
                                                                       : patience;

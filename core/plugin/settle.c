@@ -69,9 +69,9 @@ static int answer_db(struct sx_req *r)
 
 static const char *error_name(int result)
 {
-    static const char *const names[] = { "SX_OK",       "SX_ENOMEM",  "SX_EINVAL", "SX_ENOENT",
-                                         "SX_EBUSY",    "SX_ETIMEOUT", "SX_ECLOSED", "SX_EDB",
-                                         "SX_EDENIED", "SX_ETHREAD", "SX_ENOSYS" };
+    static const char *const names[] = { "SX_OK",      "SX_ENOMEM",   "SX_EINVAL",  "SX_ENOENT",
+                                         "SX_EBUSY",   "SX_ETIMEOUT", "SX_ECLOSED", "SX_EDB",
+                                         "SX_EDENIED", "SX_ETHREAD",  "SX_ENOSYS" };
 
     return result <= 0 && result >= SX_ENOSYS ? names[-result] : "a code of its own";
 }

@@ -107,7 +107,7 @@ static void a_plugin_may_answer_failures_itself(sx_test *t)
     assert_string_equal(sx_test_sql(t, "SELECT count(*) FROM item"), "0");
 }
 
-/* --- Batches ---------------------------------------------------------------------------------- */
+/* --- Batches -------------------------------------------------------------------------------- */
 
 static void a_batch_takes_effect_whole_or_not_at_all(sx_test *t)
 {
@@ -135,7 +135,7 @@ static void a_plugin_has_batches_without_a_request(sx_test *t)
     assert_string_equal(sx_test_sql(t, "SELECT count(*) FROM item"), "2");
 }
 
-/* --- Notifications ------------------------------------------------------------------------------- */
+/* --- Notifications -------------------------------------------------------------------------- */
 
 static void notifications_come_with_their_payload(sx_test *t)
 {
@@ -156,7 +156,7 @@ static void channels_have_names_that_the_database_can_keep(sx_test *t)
         SX_TEST_JSON({ "no name" : -2, "NULL name" : -2, "long name" : -2, "no function" : -2 }));
 }
 
-/* --- Values and rows -------------------------------------------------------------------------------- */
+/* --- Values and rows ------------------------------------------------------------------------ */
 
 static void parameters_of_every_type_arrive(sx_test *t)
 {
@@ -218,7 +218,7 @@ static void rows_are_an_answer(sx_test *t)
     assert_int_equal(noted_int(t, "no rows"), EINVAL_);
 }
 
-/* --- Without a database ----------------------------------------------------------------------------- */
+/* --- Without a database --------------------------------------------------------------------- */
 
 static void without_a_database_the_plugin_lives_and_answers_busy(sx_test *t)
 {

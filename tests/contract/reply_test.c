@@ -68,7 +68,7 @@ static void a_client_keeps_its_cookies_to_itself(sx_test *t)
     assert_string_equal(sx_test_cookie(t, "b"), "2");
 }
 
-/* --- Bodies ---------------------------------------------------------------------------------- */
+/* --- Bodies --------------------------------------------------------------------------------- */
 
 static void the_first_answer_stands(sx_test *t)
 {
@@ -151,7 +151,7 @@ static void who_does_not_answer_is_reported(sx_test *t)
     assert_non_null(strstr(log, "returned SX_NEXT, which only a hook may"));
 }
 
-/* --- Files and links ---------------------------------------------------------------------------- */
+/* --- Files and links ------------------------------------------------------------------------ */
 
 static void a_file_below_its_root_is_sent(sx_test *t)
 {
@@ -180,7 +180,7 @@ static void links_have_no_mount_point_where_there_is_none(sx_test *t)
                    }));
 }
 
-/* --- Mounted --------------------------------------------------------------------------------------- */
+/* --- Mounted -------------------------------------------------------------------------------- */
 
 static void a_mounted_plugin_does_not_see_where_it_is(sx_test *t)
 {

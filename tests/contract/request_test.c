@@ -81,7 +81,7 @@ static void required_parameters_are_required_everywhere(sx_test *t)
                       "missing_parameter");
 }
 
-/* --- Bodies ---------------------------------------------------------------------------------- */
+/* --- Bodies --------------------------------------------------------------------------------- */
 
 static void a_body_is_bytes_and_perhaps_json(sx_test *t)
 {
@@ -110,7 +110,7 @@ static void a_route_has_a_ceiling_of_its_own(sx_test *t)
     sx_expect_problem(sx_test_send(t, .path = "/small", .body = "0123456789a"), 413, NULL);
 }
 
-/* --- Uploads ------------------------------------------------------------------------------------ */
+/* --- Uploads -------------------------------------------------------------------------------- */
 
 static const char *upload_small(sx_test *t, const char *path)
 {
@@ -185,7 +185,7 @@ static void a_required_file_must_be_there(sx_test *t)
                       400, NULL);
 }
 
-/* --- Memory, and clients that leave ----------------------------------------------------------------- */
+/* --- Memory, and clients that leave --------------------------------------------------------- */
 
 static void memory_of_a_request_is_zeroed_and_has_a_ceiling(sx_test *t)
 {
