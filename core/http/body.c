@@ -225,7 +225,7 @@ static ptrdiff_t take_chunked(struct sx_http_body *b, struct sx_http_req *r, con
         err = take_frame(b, (unsigned char)data[at]);
         if (err < 0)
             return err;
-        if (b->state != CHUNK_SIZE &&
+        if ((b->state == CHUNK_EXT || b->state >= CHUNK_TRAILER_START) &&
             ++b->overhead_bytes > MAX_OVERHEAD_BYTES + 8 * (b->n_bytes / 16))
             return -400;
         at += err == 0;

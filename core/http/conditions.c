@@ -19,6 +19,25 @@ static bool matches_tag(struct sx_slice tag, struct sx_slice ours, bool is_stron
     return sx_slice_equals(tag, ours);
 }
 
+/* The next of a list of entity tags, which know no escapes: a backslash is a byte as any other
+ * (section 8.8.3). */
+static bool next_tag(struct sx_slice *rest, struct sx_slice *ret_tag)
+{
+    while (rest->len > 0) {
+        bool is_quoted = false;
+        size_t n = 0;
+
+        for (; n < rest->len && (is_quoted || rest->data[n] != ','); n++)
+            if (rest->data[n] == '"')
+                is_quoted = !is_quoted;
+        *ret_tag = sx_slice_trim(sx_slice_make(rest->data, n));
+        *rest = sx_slice_after(*rest, n < rest->len ? n + 1 : n);
+        if (ret_tag->len > 0)
+            return true;
+    }
+    return false;
+}
+
 /* "*", which any representation matches, or a list. */
 static bool matches_any(struct sx_slice list, struct sx_slice ours, bool is_strong)
 {
@@ -26,7 +45,7 @@ static bool matches_any(struct sx_slice list, struct sx_slice ours, bool is_stro
 
     if (sx_slice_is(sx_slice_trim(list), "*"))
         return true;
-    while (sx_field_list_next(&list, &tag))
+    while (next_tag(&list, &tag))
         if (matches_tag(tag, ours, is_strong))
             return true;
     return false;

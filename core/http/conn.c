@@ -169,7 +169,10 @@ static void set_phase(struct sx_http_conn *c)
 
     c->phase = (uint8_t)phase;
     switch (phase) {
-    case PHASE_IDLE: set_deadline(c, limits->idle_ms); break;
+    case PHASE_IDLE: /* from the last answer on; empty lines do not count */
+        if (!is_same || c->deadline_ms == 0)
+            set_deadline(c, limits->idle_ms);
+        break;
     case PHASE_HEAD: /* from its first byte to its last, however slowly they come */
         if (!is_same)
             set_deadline(c, limits->header_ms);
@@ -195,19 +198,12 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(c->server->read_buffer, SX_HTTP_READ_BYTES);
 }
 
-static void discard(struct sx_http_conn *c, size_t n)
-{
-    c->discarded_bytes += (uint32_t)n;
-    if (c->discarded_bytes > SX_HTTP_DRAIN_BYTES)
-        sx_http_conn_abort(c);
-}
-
 /* The client will send no more.  It may still read: answer what it asked for. */
 static void take_eof(struct sx_http_conn *c)
 {
     c->saw_eof = true;
     c->is_reading = false;
-    if (c->phase == PHASE_LINGER || c->receiving != NULL)
+    if (c->phase == PHASE_LINGER)
         sx_http_conn_abort(c);
 }
 
@@ -228,10 +224,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     c->server->stats.bytes_in += (uint64_t)n;
-    if (c->phase == PHASE_LINGER) {
-        discard(c, (size_t)n);
+    if (c->phase == PHASE_LINGER)
         return;
-    }
     sx_http_refresh_date(c->server);
     sx_http_input(c, buf->base, (size_t)n);
     sx_list_remove(&c->dirty);
@@ -363,6 +357,8 @@ void sx_http_conn_service(struct sx_http_conn *c)
         return;
     if (c->is_stalled)
         sx_http_input_resume(c);
+    if (c->saw_eof && c->receiving != NULL)
+        sx_http_input_cut(c);
     conn_flush(c);
     if (c->phase != PHASE_CLOSED)
         feed_sender(c);
@@ -379,6 +375,8 @@ void sx_http_conn_service(struct sx_http_conn *c)
         set_phase(c);
     if (c->phase != PHASE_CLOSED)
         set_reading(c);
+    if (c->phase == PHASE_IDLE && sx_http_server_wants_no_idle(c->server))
+        sx_http_conn_quit_if_idle(c);
 }
 
 /* --- The beginning ------------------------------------------------------------ */

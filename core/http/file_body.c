@@ -129,6 +129,7 @@ void sx_http_file_drained(struct sx_http_req *r)
 /* --- Choosing the file ------------------------------------------------------------------ */
 
 #define HEADER(r, name) sx_http_header((r), (name), sizeof(name) - 1)
+#define LIST(r, name)   sx_http_header_list((r), (name), sizeof(name) - 1)
 
 /* A text that the client takes packed is read here and packed by output.c; its tag is made
  * weak, because the packed bytes are another representation (RFC 9110 section 8.8.3.3). */
@@ -140,7 +141,7 @@ static bool take_for_packing(struct sx_http_req *r, const struct sx_file_answer 
 
     if (!set->gzip || a->status != 200 || a->length < set->gzip_bytes ||
         a->length > SX_HTTP_FILE_BYTES || !sx_encoding_is_compressible(sx_slice_of(a->type)) ||
-        !sx_encoding_accepts_gzip(HEADER(r, "accept-encoding")))
+        !sx_encoding_accepts_gzip(LIST(r, "accept-encoding")))
         return false;
     to = sx_buf_reserve(&r->resp.body, (size_t)a->length);
     n = to == NULL ? -1 : pread(a->fd, to, (size_t)a->length, (off_t)a->offset);
@@ -175,8 +176,8 @@ static void add_lines(struct sx_http_req *r, const struct sx_file_answer *a)
 int sx_http_reply_file(struct sx_http_req *r, const char *root, const char *path)
 {
     struct sx_file_conditions cond = {
-        .if_match = HEADER(r, "if-match"),
-        .if_none_match = HEADER(r, "if-none-match"),
+        .if_match = LIST(r, "if-match"),
+        .if_none_match = LIST(r, "if-none-match"),
         .if_modified_since = HEADER(r, "if-modified-since"),
         .if_unmodified_since = HEADER(r, "if-unmodified-since"),
         .range = HEADER(r, "range"),

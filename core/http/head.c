@@ -101,6 +101,8 @@ void sx_http_head_init(struct sx_http_server *s)
     llhttp_init(&s->parser, HTTP_REQUEST, &s->parser_settings);
 }
 
+#define MIN_LINE (sizeof "G / HTTP/1.1" - 1)
+
 /* --- The request line ---------------------------------------------------------------- */
 
 /* "HTTP/1.1" at the end of the line; a later minor is read as 1.1 (RFC 9110 section 6.2), so
@@ -110,7 +112,7 @@ static int take_version(struct sx_http_req *r, char *line, size_t len, const cha
     char *v = line + len - 8;
 
     *ret_why = "the request line is not METHOD TARGET HTTP/1.1";
-    if (len < 14 || memcmp(v, "HTTP/", 5) != 0 || v[-1] != ' ' || v[6] != '.' || v[5] < '0' ||
+    if (len < MIN_LINE || memcmp(v, "HTTP/", 5) != 0 || v[-1] != ' ' || v[6] != '.' || v[5] < '0' ||
         v[5] > '9' || v[7] < '0' || v[7] > '9')
         return 400;
     if (v[5] != '1') {
@@ -164,20 +166,35 @@ static int take_target(struct sx_http_req *r, const char **ret_why)
 /* --- The fields that frame and route --------------------------------------------------- */
 
 struct framing {
-    struct sx_slice host, length, coding, expect;
+    struct sx_slice host, length, coding;
     uint32_t n_hosts, n_lengths, n_codings;
     bool says_close, says_keep_alive;
+    bool expects_continue, expects_other;
 };
 
 static void take_connection(struct framing *f, struct sx_slice value)
 {
-    struct sx_slice token;
+    /* Tokens only: a quote would be no reason to overlook a "close" behind it. */
+    while (value.len > 0) {
+        struct sx_slice token = sx_slice_trim(sx_slice_cut(&value, ','));
 
-    while (sx_field_list_next(&value, &token)) {
         if (sx_slice_is_nocase(token, "close"))
             f->says_close = true;
         else if (sx_slice_is_nocase(token, "keep-alive"))
             f->says_keep_alive = true;
+    }
+}
+
+/* A list (RFC 9110 section 10.1.1). */
+static void take_expect(struct framing *f, struct sx_slice value)
+{
+    struct sx_slice item;
+
+    while (sx_field_list_next(&value, &item)) {
+        if (sx_slice_is_nocase(item, "100-continue"))
+            f->expects_continue = true;
+        else
+            f->expects_other = true;
     }
 }
 
@@ -195,7 +212,7 @@ static void collect(const struct sx_http_req *r, struct framing *f)
             break;
         case 6:
             if (sx_text_equals_nocase(h->name.data, "expect", 6))
-                f->expect = h->value;
+                take_expect(f, h->value);
             break;
         case 10:
             if (sx_text_equals_nocase(h->name.data, "connection", 10))
@@ -284,12 +301,12 @@ static int check_framing(struct sx_http_req *r, const struct framing *f, const c
 
 static int check_expect(struct sx_http_req *r, const struct framing *f, const char **ret_why)
 {
-    if (f->expect.data == NULL || r->is_http10)
+    if (r->is_http10)
         return 0;
     *ret_why = "the only expectation is 100-continue";
-    if (!sx_slice_is_nocase(f->expect, "100-continue"))
+    if (f->expects_other)
         return 417;
-    r->expects_continue = r->has_body;
+    r->expects_continue = f->expects_continue && r->has_body;
     return 0;
 }
 

@@ -182,6 +182,8 @@ void sx_http_memory_close(struct sx_http_conn *conn);
 
 /* The first field of that name, any case; data NULL when absent. */
 struct sx_slice sx_http_header(const struct sx_http_req *r, const char *name, size_t len);
+/* All fields of that name as one list (RFC 9110 section 5.3). */
+struct sx_slice sx_http_header_list(struct sx_http_req *r, const char *name, size_t len);
 const char *sx_http_request_id(struct sx_http_req *r);
 /* The client's address as text; behind a trusted proxy that of X-Forwarded-For. */
 const char *sx_http_remote(struct sx_http_req *r);

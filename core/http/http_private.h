@@ -136,7 +136,6 @@ struct sx_http_conn {
     int fd; /* of the handle; only for a short cut past libuv */
     uint32_t n_requests;
     uint32_t n_unsafe;
-    uint32_t discarded_bytes;
     uint8_t phase;
     bool is_memory, is_reading, is_writing, is_last, saw_eof, is_stalled, is_processing;
     bool must_linger, is_final, is_advancing;
@@ -148,6 +147,7 @@ struct sx_http_conn {
 };
 
 /* server.c */
+bool sx_http_server_wants_no_idle(const struct sx_http_server *s);
 void sx_http_refresh_date(struct sx_http_server *s);
 void sx_http_server_released(struct sx_http_server *s); /* a handle or connection is gone */
 
@@ -169,6 +169,7 @@ void sx_http_buf_return(struct sx_http_server *s, struct sx_buf *b);
 /* input.c: bytes to requests */
 void sx_http_input(struct sx_http_conn *c, char *data, size_t len);
 void sx_http_input_resume(struct sx_http_conn *c);
+void sx_http_input_cut(struct sx_http_conn *c);      /* the client ended in a body: 400 */
 void sx_http_input_time_out(struct sx_http_conn *c); /* of a head or a body: 408 */
 
 /* head.c: the length of a complete head, 0 when more is needed, or a negative HTTP status. */

@@ -13,7 +13,17 @@
 #include "http/http_private.h"
 #include "http/multipart.h"
 
-/* Nothing after this request is read (I8): its answer is the last one. */
+/* The answer stands, but what comes behind it is no request. */
+static void complete_last(struct sx_http_conn *c, struct sx_http_req *r)
+{
+    c->receiving = NULL;
+    c->is_last = true;
+    c->must_linger = true;
+    r->is_keep_alive = false;
+    sx_http_complete(r);
+}
+
+/* Nothing after this request is read (I8). */
 static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, const char *why)
 {
     static const struct {
@@ -28,12 +38,8 @@ static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, co
 
     while (codes[i].status != 0 && codes[i].status != status)
         i++;
-    c->receiving = NULL;
-    c->is_last = true;
-    c->must_linger = true;
-    r->is_keep_alive = false;
     (void)sx_http_problem(r, status, codes[i].code, "%s", why);
-    sx_http_complete(r);
+    complete_last(c, r);
 }
 
 /* May the next request begin while others are under way? */
@@ -71,6 +77,10 @@ static size_t take_body(struct sx_http_conn *c, const char *data, size_t len)
     struct sx_http_req *r = c->receiving;
     ptrdiff_t n = sx_http_body_take(&c->body, r, data, len);
 
+    if (n == -413 && c->body.is_discarded) { /* too much to be read for politeness */
+        complete_last(c, r);
+        return len;
+    }
     if (n < 0) {
         sx_http_unreply(r);
         refuse(c, r, (int)-n, body_fault((int)-n));
@@ -99,10 +109,7 @@ static void begin_discard(struct sx_http_conn *c, struct sx_http_req *r)
 {
     if (r->expects_continue ||
         (r->content_length != UINT64_MAX && r->content_length > SX_HTTP_DRAIN_BYTES)) {
-        c->is_last = true;
-        c->must_linger = true;
-        r->is_keep_alive = false;
-        sx_http_complete(r);
+        complete_last(c, r);
         return;
     }
     r->max_body = SX_HTTP_DRAIN_BYTES;
@@ -170,6 +177,7 @@ static bool is_preflight(struct sx_http_req *r)
 static void take_request(struct sx_http_conn *c, struct sx_http_req *r)
 {
     c->n_requests++;
+    c->phase = PHASE_BUSY; /* the time of the next head begins anew */
     c->is_final = !r->is_keep_alive;
     if (!r->is_safe)
         c->n_unsafe++;
@@ -332,6 +340,15 @@ void sx_http_input_resume(struct sx_http_conn *c)
 {
     if (c->in.len > 0 && !c->is_last && c->receiving == NULL && has_room(c))
         run(c, c->in.data, c->in.len);
+}
+
+/* Answered all the same: what came before it is on its way, and the client may still read. */
+void sx_http_input_cut(struct sx_http_conn *c)
+{
+    struct sx_http_req *r = c->receiving;
+
+    sx_http_unreply(r);
+    refuse(c, r, 400, "the body ends before it is complete");
 }
 
 void sx_http_input_time_out(struct sx_http_conn *c)

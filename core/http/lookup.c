@@ -38,8 +38,7 @@ const struct sx_trace *sx_http_trace(struct sx_http_req *r)
     return r->trace_state > 0 ? &r->trace : NULL;
 }
 
-/* Several lines of one name are one list (RFC 9110 section 5.3). */
-static struct sx_slice joined(struct sx_http_req *r, const char *name, size_t len)
+struct sx_slice sx_http_header_list(struct sx_http_req *r, const char *name, size_t len)
 {
     struct sx_slice all = { NULL, 0 };
 
@@ -68,8 +67,8 @@ static void find_client(struct sx_http_req *r)
     struct sx_client client;
 
     if (r->server->set.proxies != NULL) {
-        fwd.xff = joined(r, "x-forwarded-for", 15);
-        fwd.proto = joined(r, "x-forwarded-proto", 17);
+        fwd.xff = sx_http_header_list(r, "x-forwarded-for", 15);
+        fwd.proto = sx_http_header_list(r, "x-forwarded-proto", 17);
     }
     r->remote = r->scheme = "";
     if (r->conn == NULL)

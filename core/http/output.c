@@ -126,7 +126,7 @@ static void compress(struct sx_http_req *r)
         (sx_http_answer_has(r, "etag") && !resp->may_pack))
         return;
     sx_http_add_line(r, "Vary", "Accept-Encoding");
-    if (!sx_encoding_accepts_gzip(sx_http_header(r, "accept-encoding", 15)))
+    if (!sx_encoding_accepts_gzip(sx_http_header_list(r, "accept-encoding", 15)))
         return;
     sx_buf_init(&packed, resp->body.len);
     if (sx_gzip_pack(s->gzip, resp->body.data, resp->body.len, &packed) == 0) {

@@ -101,6 +101,12 @@ static int start_handles(struct sx_http_server *s)
     return 0;
 }
 
+/* Draining, and no client has time left to ask once more. */
+bool sx_http_server_wants_no_idle(const struct sx_http_server *s)
+{
+    return s->is_draining && !sx_timeout_is_set(&s->idle);
+}
+
 static void quit_idle(struct sx_http_server *s)
 {
     struct sx_list *l = s->conns.next;

@@ -144,7 +144,7 @@ void sx_http_stream_start(struct sx_http_req *r)
     s->is_started = true;
     put_chunk(s, output(r->conn), s->early.data, s->early.len);
     sx_buf_reset(&s->early, 0);
-    if (s->has_ended)
+    if (s->has_ended || r->is_head) /* the answer to HEAD ends with its head */
         finish(s);
 }
 

@@ -289,8 +289,9 @@ static bool has_text(struct sx_plugins *ps)
 /* The tag is weak: the same text may go out packed. */
 static int answer_text(struct sx_plugins *ps, struct sx_http_req *http)
 {
-    struct sx_file_conditions cond = { .if_match = sx_http_header(http, "if-match", 8),
-                                       .if_none_match = sx_http_header(http, "if-none-match", 13),
+    struct sx_file_conditions cond = { .if_match = sx_http_header_list(http, "if-match", 8),
+                                       .if_none_match = sx_http_header_list(http, "if-none-match",
+                                                                            13),
                                        .is_head = http->is_head };
     struct sx_validators have = { .etag = sx_slice_of(ps->openapi_tag + 2) };
     int status = sx_conditions_check(&cond, &have);

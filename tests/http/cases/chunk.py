@@ -24,6 +24,8 @@ VALID = [
     body("empty", LAST, "200 tail", content=b""),
     body("two", chunk(b"he") + chunk(b"llo") + LAST, "200 tail"),
     body("one-byte-each", b"".join(chunk(bytes([byte])) for byte in b"hello") + LAST, "200 tail"),
+    body("ten-thousand-chunks", chunk(b"x") * 10000 + LAST, "200 tail", content=b"x" * 10000,
+         is_dribbled=False),
     body("hundred-chunks", chunk(b"x") * 100 + LAST, "200 tail", content=b"x" * 100),
     body("all-bytes", chunk(bytes(range(256))) + LAST, "200 tail", content=bytes(range(256))),
     body("data-looks-like-the-last-chunk", chunk(LAST) + LAST, "200 tail", content=LAST),

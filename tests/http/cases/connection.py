@@ -39,6 +39,7 @@ CASES = [
     option("xclose-is-not-close", b"Connection: xclose", expect="200 tail"),
     option("close-with-dash-is-not-close", b"Connection: close-not", expect="200 tail"),
     option("two-words-are-not-close", b"Connection: not close", expect="200 tail | 400 end"),
+    option("close-behind-an-unbalanced-quote", b'Connection: "a, close', expect="200/400 close"),
     option("quoted-is-not-close", b'Connection: "close"', expect="200 tail | 400 end"),
     option("prefix-is-not-close", b"Connection: clos", expect="200 tail"),
     option("unknown-option", b"Connection: foo", expect="200 tail"),

@@ -11,6 +11,7 @@ def line(name, first, expect=BAD, rfc="9112 3", **more):
 
 METHODS = [
     line("get", b"GET /probe/ok HTTP/1.1", "200 tail"),
+    line("shortest-unknown-method", b"G / HTTP/1.1", "405/501 end", "9110 9.1"),
     line("unknown-method", b"FOO /probe/ok HTTP/1.1", "405/501 end", "9110 9.1"),
     line("unknown-method-with-known-prefix", b"GETX /probe/ok HTTP/1.1", "405/501 end", "9110 9.1"),
     line("method-is-a-prefix", b"GE /probe/ok HTTP/1.1", "405/501 end", "9110 9.1"),

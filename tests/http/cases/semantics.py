@@ -32,6 +32,19 @@ def with_tag(finals):
     return get(b"If-None-Match: " + tag, target=b"/")
 
 
+def behind_a_backslash(finals):
+    """The tag that it has, behind one that ends with a backslash."""
+    tag = finals[0].value("etag", b'"none"') if finals else b'"none"'
+    return get(b'If-None-Match: "a\\", ' + tag, target=b"/static/site.css")
+
+
+def is_packed(responses):
+    """Where the document is served, it goes out packed."""
+    if responses[0].status == 200 and responses[0].value("content-encoding") != b"gzip":
+        return "gzip was accepted on the second line, and the answer is not packed"
+    return None
+
+
 METHODS = [
     method("delete-is-not-allowed", b"DELETE /probe/ok HTTP/1.1", "405 tail",
            lists("allow", b"GET", b"HEAD"),
@@ -79,6 +92,20 @@ METHODS = [
          checks=(has("content-length", b"700"),)),
     Case("empty-answer-is-framed", "9110 8.6", echo(b""), "200 tail", needs="echo",
          checks=(bodies_are([b""]),)),
+    Case("head-does-not-wait-for-the-content", "9110 9.3.2",
+         request(b"HEAD /probe/stream?n=100000&ms=100 HTTP/1.1"), "200 tail", needs="stream",
+         methods=("HEAD",), checks=(body_is_empty(),)),
+    Case("tags-on-two-lines-are-one-list", "9110 5.3",
+         get(b'If-None-Match: "x"', b"If-None-Match: *", target=b"/static/site.css"),
+         "304 tail | 404 tail"),
+    Case("tag-that-must-match-on-the-second-line", "9110 5.3",
+         get(b'If-Match: "x"', b"If-Match: *", target=b"/static/site.css"), "200/404 tail"),
+    Case("backslash-in-a-tag-escapes-nothing", "9110 8.8.3",
+         [Send(get(target=b"/static/site.css")), Wait(1), Then(behind_a_backslash)],
+         "200 304 tail | 404 404 tail", checks=(is_revalidated,)),
+    Case("codings-on-two-lines-are-one-list", "9110 5.3",
+         get(b"Accept-Encoding: br", b"Accept-Encoding: gzip", target=b"/openapi.json"),
+         "200/404 tail", checks=(is_packed,)),
     Case("conditional-get", "9110 13.1.2", [Send(get(target=b"/")), Wait(1), Then(with_tag)],
          "200 304 tail | 200 200 tail | 404 404 tail", checks=(is_revalidated,)),
     Case("range-of-a-dynamic-answer", "9110 14.2", token(b"abcdef", b"Range: bytes=0-1"),

@@ -209,6 +209,23 @@ static inline void turn(struct fixture *f)
     (void)uv_run(&f->loop, UV_RUN_NOWAIT);
 }
 
+static inline void on_passed(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+/* So much time of the loop. */
+static inline void pass_ms(struct fixture *f, uint64_t ms)
+{
+    uv_timer_t timer;
+
+    (void)uv_timer_init(&f->loop, &timer);
+    (void)uv_timer_start(&timer, on_passed, ms, 0);
+    (void)uv_run(&f->loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&timer, NULL);
+    turn(f);
+}
+
 static inline int count(struct fixture *f, const char *what)
 {
     const char *at = sx_buf_text(&f->out);

@@ -121,6 +121,33 @@ static void answers_408_when_a_head_or_a_body_does_not_arrive(void **state)
     }
 }
 
+/* Each read ends within the next head; the time of a head is its own. */
+static void gives_each_head_its_own_time(void **state)
+{
+    struct fixture *f = *state;
+
+    feed(f, "GET /a HT");
+    for (int i = 0; i < 10; i++) {
+        pass_ms(f, 30);
+        feed(f, "TP/1.1\r\nHost: h\r\n\r\nGET /a HT");
+    }
+
+    assert_int_equal(count(f, "HTTP/1.1 200"), 10);
+    assert_int_equal(count(f, "HTTP/1.1 408"), 0);
+}
+
+static void is_idle_while_only_empty_lines_come(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 40 && !f->is_closed; i++) {
+        feed(f, "\r\n");
+        pass_ms(f, 10);
+    }
+
+    assert_true(f->is_closed);
+}
+
 static void closes_an_idle_connection_without_a_word(void **state)
 {
     struct fixture *f = *state;
@@ -196,6 +223,8 @@ int main(void)
         TEST(asks_for_a_body_that_is_expected_and_reads_a_short_one_of_a_refused_request),
         TEST(limits_the_head),
         TEST(answers_408_when_a_head_or_a_body_does_not_arrive),
+        TEST(gives_each_head_its_own_time),
+        TEST(is_idle_while_only_empty_lines_come),
         TEST(closes_an_idle_connection_without_a_word),
         TEST(goes_on_reading_when_a_large_answer_was_written),
         TEST(lets_an_idle_connection_ask_once_more_while_it_drains),

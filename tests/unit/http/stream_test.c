@@ -79,6 +79,34 @@ static void refuses_stream_writes_above_the_mark_and_says_when_it_is_drained(voi
     turn(f);
 }
 
+static void on_drained(void *arg)
+{
+    ((struct fixture *)arg)->is_drained = true;
+}
+
+static void closes_the_connection_of_a_stream_that_ends_in_the_drain(void **state)
+{
+    struct fixture *f = *state;
+
+    feed(f, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    sx_http_server_drain(f->server, 0, on_drained, f);
+    sx_http_stream_end(f->stream);
+    turn(f);
+
+    assert_true(f->is_closed && f->is_drained);
+}
+
+static void ends_the_answer_to_head_with_its_head(void **state)
+{
+    struct fixture *f = *state;
+
+    feed(f, "HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\nGET /after HTTP/1.1\r\nHost: h\r\n\r\n");
+    turn(f);
+
+    assert_int_equal(f->n_stream_closed, 1);
+    assert_int_equal(count(f, "\r\n\r\n/after"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +115,8 @@ int main(void)
         TEST(closes_a_stream_whose_answer_is_taken_back),
         TEST(sends_nothing_behind_a_body_that_ends_with_the_connection),
         TEST(refuses_stream_writes_above_the_mark_and_says_when_it_is_drained),
+        TEST(closes_the_connection_of_a_stream_that_ends_in_the_drain),
+        TEST(ends_the_answer_to_head_with_its_head),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
