@@ -209,6 +209,14 @@ static void ignore_notice(void *arg, const PGresult *res)
     (void)res;
 }
 
+void sx_db_conn_quiet(PGconn *pg)
+{
+    PQuntrace(pg);
+    (void)PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    (void)PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
+    (void)PQsetErrorContextVisibility(pg, PQSHOW_CONTEXT_ERRORS);
+}
+
 /* Hosts as the three lists of libpq, beginning with another one after each timeout. */
 static int list_hosts(const struct sx_db_conn *conn, const struct sx_db_host *hosts, size_t n,
                       char *lists[3])
@@ -272,7 +280,7 @@ void sx_db_conn_resolved(struct sx_db_conn *conn, const struct sx_db_host *hosts
                                                  : "out of memory");
         return;
     }
-    PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
+    sx_db_conn_quiet(conn->pg);
     sx_db_conn_become(conn, CONN_CONNECTING);
     if (watch(conn, UV_WRITABLE) < 0)
         sx_db_conn_lose(conn, "the socket cannot be watched");

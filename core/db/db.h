@@ -70,7 +70,7 @@ struct sx_db_owner {
 
 struct sx_db_failure {
     uint32_t index;       /* of the statement in its batch                         */
-    bool is_retryable;    /* 40001, 40P01                                          */
+    bool is_retryable;    /* 40001, 40P01, and its lease has committed nothing yet */
     bool outcome_unknown; /* lost after it was sent: a write may have happened     */
     bool is_lost;         /* no connection, or it failed: 503                      */
     bool is_busy;         /* the queue was full or its wait too long: 503          */

@@ -34,6 +34,7 @@ struct sx_db_lease {
     bool is_outside; /* the handler has the PGconn itself: under the mutex */
     bool is_broken;
     bool has_failed;
+    bool has_committed; /* something that another attempt would do again */
     struct sx_db_params params;
     struct sx_db_rows *rows; /* of the last statement */
     struct sx_db_failure failure;
@@ -62,6 +63,7 @@ static void fail_with(struct sx_db_lease *l, PGresult *error)
     l->has_failed = true;
     l->error = error;
     sx_db_failure_read(&l->failure, error, 0);
+    l->failure.is_retryable = l->failure.is_retryable && !l->has_committed;
     if (sx_db_is_fatal(error)) {
         l->is_broken = true;
         l->failure.is_lost = true;
@@ -346,6 +348,8 @@ struct sx_db_rows *sx_db_lease_exec(struct sx_db_lease *l, const struct sx_db_st
         l->failure.outcome_unknown = l->failure.is_lost && !is_inside && !is_read;
         sx_db_rows_drop(l->rows);
         l->rows = NULL;
+    } else if (!is_inside && !is_read) {
+        l->has_committed = true;
     }
     return l->rows;
 }
@@ -369,6 +373,8 @@ int sx_db_lease_control(struct sx_db_lease *l, int32_t verb)
         (void)begin(l, false);
     else if (!run_plain(l, texts[verb]))
         l->failure.outcome_unknown = l->failure.is_lost && verb == 1;
+    else if (verb == 1)
+        l->has_committed = true;
     return code_of(l);
 }
 
@@ -383,6 +389,7 @@ void *sx_db_lease_conn(struct sx_db_lease *l)
         return NULL;
     uv_mutex_lock(&l->pool->lend.mutex);
     l->is_outside = true;
+    l->has_committed = true; /* for all we know */
     uv_mutex_unlock(&l->pool->lend.mutex);
     return PQsetnonblocking(l->conn->pg, 0) == 0 ? l->conn->pg : NULL;
 }
@@ -424,6 +431,8 @@ static const char *tidy(struct sx_db_lease *l, bool *ret_is_clean)
                     PQsetnonblocking(pg, 1) == 0;
     const char *left = NULL;
 
+    if (l->is_outside)
+        sx_db_conn_quiet(pg);
     if (l->has_failed)
         left = NULL; /* told already; what is open is a consequence */
     else if (status == PQTRANS_INTRANS)
@@ -450,6 +459,9 @@ static void give_back(struct sx_db_lease *l, const char **ret_left_open)
     *ret_left_open = tidy(l, &is_clean);
     uv_mutex_lock(&l->pool->lend.mutex);
     l->conn = NULL;
+    /* A cancel that is still on its way would meet the statement of somebody else. */
+    if (l->is_outside && atomic_load(&l->is_cancelled))
+        is_clean = false;
     uv_mutex_unlock(&l->pool->lend.mutex);
     sx_db_lend_give(conn, !is_clean);
 }

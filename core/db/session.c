@@ -9,12 +9,6 @@
 #include "base/error.h"
 #include "base/text.h"
 
-static void ignore_notice(void *arg, const PGresult *res)
-{
-    (void)arg;
-    (void)res;
-}
-
 int session_open(struct session *s, const char *url, uint32_t connect_ms)
 {
     char seconds[16];
@@ -25,7 +19,7 @@ int session_open(struct session *s, const char *url, uint32_t connect_ms)
     (void)snprintf(seconds, sizeof seconds, "%u", (connect_ms + 999) / 1000);
     s->pg = PQconnectdbParams(keys, values, 1);
     if (PQstatus(s->pg) == CONNECTION_OK) {
-        PQsetNoticeReceiver(s->pg, ignore_notice, NULL);
+        sx_db_conn_quiet(s->pg);
         return 0;
     }
     sx_report_add(s->faults, "database: cannot connect: %.*s",

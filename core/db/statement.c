@@ -16,6 +16,7 @@
 /* Names that change more than rows: their connection is reset behind them (I7). */
 static const char *const traces[] = {
     "set_config",
+    "pg_settings", /* an UPDATE of it sets */
     "temp",
     "temporary",
     "pg_temp",
@@ -38,6 +39,12 @@ static bool is_one_of(const struct token *token, const char *const *words)
     return false;
 }
 
+/* U&"…" spells a name with escapes, which are not read here: it may be any. */
+static bool is_escaped_name(const struct token *token)
+{
+    return sx_db_token_is(token, "u") && token->text[1] == '&' && token->text[2] == '"';
+}
+
 bool sx_db_is_loop_statement(const char *sql, bool *ret_leaves_trace)
 {
     struct token token;
@@ -54,7 +61,7 @@ bool sx_db_is_loop_statement(const char *sql, bool *ret_leaves_trace)
         if (is_ended && token.kind != TOKEN_SEMICOLON)
             return false;
         is_ended = token.kind == TOKEN_SEMICOLON;
-        leaves_trace |= is_one_of(&token, traces);
+        leaves_trace = leaves_trace || is_one_of(&token, traces) || is_escaped_name(&token);
     }
     *ret_leaves_trace = leaves_trace;
     return true;

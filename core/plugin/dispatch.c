@@ -112,6 +112,14 @@ static bool concerns(const struct sx_chain *c, const struct sx_req *r)
     return c->hook->before != NULL && (c->hook->all_routes || c->plugin == r->entry->plugin);
 }
 
+/* What one plugin set for failures is not asked about those of another. */
+static void pass_to(struct sx_req *r, struct sx_plugin *p)
+{
+    if (r->plugin != p)
+        r->on_db_error = NULL;
+    r->plugin = p;
+}
+
 /* False when a hook has answered or is waiting. */
 static bool run_hooks(struct sx_req *r)
 {
@@ -123,7 +131,7 @@ static bool run_hooks(struct sx_req *r)
 
         if (!concerns(c, r))
             continue;
-        r->plugin = c->plugin;
+        pass_to(r, c->plugin);
         r->in_hook = true;
         sx_call_enter(ps, r->plugin, r);
         result = c->hook->before(r);
@@ -134,7 +142,7 @@ static bool run_hooks(struct sx_req *r)
         return false;
     }
     r->in_hook = false;
-    r->plugin = r->entry->plugin;
+    pass_to(r, r->entry->plugin);
     return true;
 }
 
@@ -245,6 +253,7 @@ void sx_dispatch_ended(struct sx_http_req *http)
         r->set = sx_http_server_arg(http->server);
         r->since_ms = sx_http_now_ms(http->server);
     }
+    r->is_done = true; /* an after-hook can start nothing more */
     if (r->set->n_hooks > 0 && r->set->times_requests && http->resp.status != 0)
         call_after_hooks(r);
     if (!http->has_expired)

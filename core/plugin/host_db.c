@@ -97,7 +97,7 @@ static int may_start(const struct sx_req *r)
         return SX_ETHREAD;
     if ((r->plugin->grants & SX_CAP_DB) == 0)
         return SX_EDENIED;
-    if (r->set->rt.db == NULL)
+    if (r->set->rt.db == NULL || r->set->is_closed)
         return SX_EBUSY;
     if (sx_http_is_gone(&r->http))
         return SX_ECLOSED;
@@ -288,7 +288,7 @@ static int may_start_own(const struct sx_plugin *p)
         return SX_ETHREAD;
     if ((p->grants & SX_CAP_DB) == 0)
         return SX_EDENIED;
-    return p->set->rt.db == NULL ? SX_EBUSY : SX_OK;
+    return p->set->rt.db == NULL || p->set->is_closed ? SX_EBUSY : SX_OK;
 }
 
 int sx_host_plugin_batch(sx_plugin *p, const sx_stmt *stmts, size_t n, sx_plugin_rows_fn *fn,

@@ -171,16 +171,66 @@ int sx_host_rows_write(sx_req *r, const sx_rows *rows)
     return r->http.resp.status != 0 ? SX_EINVAL : write_rows(&r->http.resp.body, rows);
 }
 
+/* What jansson cannot hold becomes a real number, or stays text. */
+static json_t *parse_value(const char *text, size_t len)
+{
+    const size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    json_t *value = json_loadb(text, len, flags, NULL);
+
+    if (value == NULL)
+        value = json_loadb(text, len, flags | JSON_DECODE_INT_AS_REAL, NULL);
+    return value != NULL ? value : json_stringn(text, len);
+}
+
+static json_t *value_json(const sx_rows *rows, uint32_t row, uint32_t col)
+{
+    size_t len = 0;
+    const char *text = rows->db->rows_text(rows->rows, row, col, &len);
+
+    if (text == NULL)
+        return json_null();
+    switch (rows->db->rows_oid(rows->rows, col)) {
+    case OID_BOOL: return json_boolean(*text == 't');
+    case OID_INT2:
+    case OID_INT4:
+    case OID_INT8:
+    case OID_OID:
+    case OID_JSON:
+    case OID_JSONB: return parse_value(text, len);
+    case OID_FLOAT4:
+    case OID_FLOAT8:
+    case OID_NUMERIC:
+        return is_json_number(text, len) ? parse_value(text, len) : json_stringn(text, len);
+    default: return json_stringn(text, len);
+    }
+}
+
+static json_t *row_json(const sx_rows *rows, uint32_t row, uint32_t n_cols)
+{
+    json_t *object = json_object();
+
+    for (uint32_t col = 0; col < n_cols && object != NULL; col++) {
+        const char *name = rows->db->rows_name(rows->rows, col);
+
+        if (json_object_set_new(object, name, value_json(rows, row, col)) != 0) {
+            json_decref(object);
+            object = NULL;
+        }
+    }
+    return object;
+}
+
 json_t *sx_host_rows_json(const sx_rows *rows)
 {
-    json_t *json = NULL;
-    struct sx_buf b;
+    uint32_t n = rows == NULL ? 0 : rows->db->rows_count(rows->rows);
+    uint32_t n_cols = rows == NULL ? 0 : rows->db->rows_columns(rows->rows);
+    json_t *list = rows == NULL ? NULL : json_array();
 
-    if (rows == NULL)
-        return NULL;
-    sx_buf_init(&b, SIZE_MAX / 2);
-    if (write_rows(&b, rows) == SX_OK)
-        json = json_loadb(b.data, b.len, 0, NULL);
-    sx_buf_finish(&b);
-    return json;
+    for (uint32_t row = 0; row < n && list != NULL; row++) {
+        if (json_array_append_new(list, row_json(rows, row, n_cols)) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
 }

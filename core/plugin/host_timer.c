@@ -7,6 +7,8 @@
 
 #include "plugin/plugin_private.h"
 
+#define RETRY_MS 100u
+
 struct sx_timer {
     struct sx_list link; /* of its plugin */
     uv_timer_t uv;
@@ -63,6 +65,8 @@ static void on_work_done(sx_plugin *p, int result, void *arg)
         close_timer(t);
 }
 
+static void on_tick(uv_timer_t *uv);
+
 static void fire_work(struct sx_timer *t)
 {
     int err;
@@ -70,10 +74,11 @@ static void fire_work(struct sx_timer *t)
     if (t->is_running)
         return;
     err = sx_host_task(t->plugin, work_alone, on_work_done, t);
+    t->is_running = err == 0;
     if (err < 0)
         sx_report_fault(t->plugin, NULL, "a timer could not start its work: %d", err);
-    else
-        t->is_running = true;
+    if (err < 0 && t->spec.every_ms == 0) /* its only tick: once more */
+        (void)uv_timer_start(&t->uv, on_tick, RETRY_MS, 0);
 }
 
 static void on_tick(uv_timer_t *uv)
@@ -119,7 +124,7 @@ static int check_spec(const sx_plugin *p, const sx_timer_spec *spec)
         return SX_EDENIED;
     if (spec->scope == SX_ONE_INSTANCE && (p->grants & SX_CAP_DB) == 0)
         return SX_EDENIED;
-    return p->set->rt.loop == NULL ? SX_EBUSY : SX_OK;
+    return p->set->rt.loop == NULL || p->set->is_closed ? SX_EBUSY : SX_OK;
 }
 
 int sx_host_timer_start(sx_plugin *p, const sx_timer_spec *given, size_t size, sx_timer **ret)
@@ -156,8 +161,12 @@ int sx_host_timer_start(sx_plugin *p, const sx_timer_spec *given, size_t size, s
 
 void sx_host_timer_stop(sx_timer *t)
 {
-    if (t != NULL && !t->is_stopped)
+    if (t == NULL || t->is_stopped)
+        return;
+    if (sx_is_loop(t->plugin->set))
         close_timer(t);
+    else
+        sx_report_fault(t->plugin, NULL, "sx_timer_stop was called on a pool thread: ignored");
 }
 
 void sx_timers_stop(struct sx_plugin *p)

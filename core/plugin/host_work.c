@@ -179,7 +179,7 @@ static int may_start(const struct sx_req *r, enum sx_capability cap)
         return SX_EDENIED;
     if (sx_http_is_gone(&r->http))
         return SX_ECLOSED;
-    return r->op == OP_NONE && !r->is_done ? SX_OK : SX_EBUSY;
+    return r->op == OP_NONE && !r->is_done && !r->set->is_closed ? SX_OK : SX_EBUSY;
 }
 
 int sx_host_offload(sx_req *r, sx_work_fn *work, sx_done_fn *done, void *arg)
@@ -308,6 +308,11 @@ static void on_task_done(struct sx_work_item *item)
     free_task(t);
 }
 
+static bool takes_work(const struct sx_plugins *ps)
+{
+    return ps->rt.work != NULL && !__atomic_load_n(&ps->is_closed, __ATOMIC_RELAXED);
+}
+
 static struct task *make_task(sx_plugin *p, void *arg)
 {
     struct task *t = calloc(1, sizeof *t);
@@ -331,7 +336,7 @@ int sx_host_task(sx_plugin *p, sx_work_fn *work, sx_task_done_fn *done, void *ar
         return SX_EINVAL;
     if ((p->grants & SX_CAP_BLOCKING) == 0)
         return SX_EDENIED;
-    if (p->set->rt.work == NULL)
+    if (!takes_work(p->set))
         return SX_EBUSY;
     t = make_task(p, arg);
     if (t == NULL)
@@ -350,7 +355,7 @@ int sx_host_post(sx_plugin *p, sx_post_fn *fn, void *arg)
 
     if (fn == NULL)
         return SX_EINVAL;
-    if (p->set->rt.work == NULL)
+    if (!takes_work(p->set))
         return SX_EBUSY;
     t = make_task(p, arg);
     if (t == NULL)
@@ -363,7 +368,8 @@ int sx_host_post(sx_plugin *p, sx_post_fn *fn, void *arg)
 void sx_plugins_drop_work(struct sx_work_item *item)
 {
     if (item->run == run_task) {
-        free_task(SX_MEMBER_OF(item, struct task, item));
+        SX_MEMBER_OF(item, struct task, item)->result = SX_ECLOSED;
+        on_task_done(item); /* whose argument may be somebody's only pointer */
     } else if (item->run == run_blocking || item->run == run_offload) {
         struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
 

@@ -91,6 +91,7 @@ struct sx_plugins {
     bool times_requests; /* somebody asked for durations */
     bool logs_all, logs_errors;
     bool is_draining;
+    bool is_closed; /* nothing new begins: operations, work, timers */
     pthread_t loop_thread;
     struct sx_board_thread *loop_board;
     struct sx_db_migrate_plugin *migrate; /* owned, made on demand */
@@ -150,8 +151,8 @@ struct sx_req {
     struct sx_db *lease;    /* while a pool thread runs it; guarded by lease_lock */
     uint64_t since_ms;      /* of the loop's clock */
     uint64_t db_ns;
-    uint32_t db_status; /* of the last failed statement, as an HTTP status; 0 none */
-    char db_code[6];
+    int32_t db_status;   /* of the last failed statement, as an HTTP status; 0 none */
+    const char *db_code; /* a word for the client; static */
 };
 
 /* What a statement returned, with what reads it. */
@@ -167,8 +168,9 @@ struct sx_db {
     struct sx_plugin *plugin;
     struct sx_req *req; /* or NULL: a task */
     struct sx_db_lease *lease;
-    struct sx_arena arena; /* of the statement being sent */
-    struct sx_rows rows;   /* of the last statement */
+    struct sx_arena arena;   /* of the statement being sent */
+    struct sx_arena decoded; /* what was read from the rows of the last one */
+    struct sx_rows rows;     /* of the last statement */
     sx_db_error error;
     bool has_error;
     bool may_retry; /* a lost race is no fault yet: there is another attempt */

@@ -113,10 +113,13 @@ int sx_plugins_start(struct sx_plugins *ps, const struct sx_plugins_runtime *rt,
 void sx_plugins_drain(struct sx_plugins *ps);
 /* Operations without a request (tasks, batches, posts) that are still under way. */
 uint32_t sx_plugins_pending(const struct sx_plugins *ps);
-/* After the last request: timers are stopped, stop functions called. */
+/* From now on nothing new begins: timers are stopped, operations and work are SX_EBUSY. */
+void sx_plugins_close(struct sx_plugins *ps);
+/* After the last request, when no thread runs a plugin any more: closed, stop functions called. */
 void sx_plugins_stop(struct sx_plugins *ps);
 
-/* A work item that the closing pool hands back without having run it. */
+/* A work item that the closing pool hands back without having run it: its request is answered,
+ * a task's done hears SX_ECLOSED. */
 struct sx_work_item;
 void sx_plugins_drop_work(struct sx_work_item *item);
 

@@ -410,14 +410,18 @@ static void call_each(struct sx_plugins *ps, bool stops)
         struct sx_plugin *p = &ps->plugins[i];
         void (*fn)(sx_plugin * p) = stops ? p->manifest.stop : p->manifest.drain;
 
-        if (stops)
-            sx_timers_stop(p);
         if (!p->is_started || fn == NULL)
             continue;
         sx_call_enter(ps, p, NULL);
         fn(p);
         sx_call_leave(ps);
     }
+}
+
+static void stop_timers(struct sx_plugins *ps)
+{
+    for (size_t i = 0; i < ps->n_plugins; i++)
+        sx_timers_stop(&ps->plugins[i]);
 }
 
 void sx_plugins_drain(struct sx_plugins *ps)
@@ -427,8 +431,7 @@ void sx_plugins_drain(struct sx_plugins *ps)
     ps->is_draining = true;
     call_each(ps, false);
     sx_streams_end(ps);
-    for (size_t i = 0; i < ps->n_plugins; i++)
-        sx_timers_stop(&ps->plugins[i]);
+    stop_timers(ps);
 }
 
 uint32_t sx_plugins_pending(const struct sx_plugins *ps)
@@ -436,8 +439,15 @@ uint32_t sx_plugins_pending(const struct sx_plugins *ps)
     return __atomic_load_n(&ps->n_pending, __ATOMIC_RELAXED);
 }
 
+void sx_plugins_close(struct sx_plugins *ps)
+{
+    __atomic_store_n(&ps->is_closed, true, __ATOMIC_RELAXED);
+    stop_timers(ps);
+}
+
 void sx_plugins_stop(struct sx_plugins *ps)
 {
+    sx_plugins_close(ps);
     call_each(ps, true);
 }
 

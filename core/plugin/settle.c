@@ -36,30 +36,31 @@ int sx_db_failure_status(const struct sx_db_failure *f, const char **ret_code)
 
 void sx_note_failure(struct sx_req *r, const struct sx_db_failure *f)
 {
-    const char *code;
-
-    r->db_status = (uint32_t)sx_db_failure_status(f, &code);
-    (void)snprintf(r->db_code, sizeof r->db_code, "%s", f->sqlstate);
+    r->db_status = sx_db_failure_status(f, &r->db_code);
     if (r->db_status >= 500)
         sx_report_fault(
             r->plugin, r, "database: %s%s%s%s", f->message == NULL ? "no answer" : f->message,
             f->sqlstate[0] == '\0' ? "" : " (", f->sqlstate, f->sqlstate[0] == '\0' ? "" : ")");
 }
 
+static int answer_internal(struct sx_req *r)
+{
+    return sx_http_problem(&r->http, 500, "internal_error", "the server failed to answer");
+}
+
 static int answer_db(struct sx_req *r)
 {
-    struct sx_db_failure f = { .is_lost = r->db_code[0] == '\0' };
-    const char *code;
-    int status;
+    int status = r->db_status;
 
-    (void)snprintf(f.sqlstate, sizeof f.sqlstate, "%s", r->db_code);
-    status = sx_db_failure_status(&f, &code);
-    if (r->db_status != 0 && r->db_code[0] == '\0')
-        status = (int)r->db_status;
+    if (status == 0) { /* no statement got as far as the database */
+        sx_report_fault(r->plugin, r, "the handler failed with SX_EDB, but no statement did");
+        return answer_internal(r);
+    }
     if (status == 503)
         (void)sx_http_set_header(&r->http, sx_slice_of("Retry-After"), sx_slice_of("1"), false);
-    return sx_http_problem(&r->http, status, code,
-                           strcmp(f.sqlstate, "23505") == 0 ? "the database already has such a row"
+    return sx_http_problem(&r->http, status, r->db_code,
+                           strcmp(r->db_code, "already_exists") == 0
+                               ? "the database already has such a row"
                            : status == 409 ? "the row breaks a rule of the database"
                            : status == 400 ? "the database cannot take such a value"
                            : status == 504 ? "the database took too long"
@@ -87,7 +88,7 @@ int sx_fail_with(struct sx_req *r, int result)
     case SX_ETIMEOUT: return sx_http_problem(&r->http, 504, "timeout", "the answer took too long");
     default:
         sx_report_fault(r->plugin, r, "the handler failed with %s", error_name(result));
-        return sx_http_problem(&r->http, 500, "internal_error", "the server failed to answer");
+        return answer_internal(r);
     }
 }
 

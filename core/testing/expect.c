@@ -78,8 +78,8 @@ static json_t *body_json(const sx_answer *answer, json_error_t *ret_error)
     struct sxt_answer *a = sxt_answer_of(answer);
 
     if (a->json == NULL)
-        a->json = json_loadb(answer->body, answer->len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES,
-                             ret_error);
+        a->json = json_loadb(answer->body, answer->len,
+                             JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, ret_error);
     return a->json;
 }
 
@@ -109,7 +109,7 @@ const sx_answer *sx_expect_json_at(const sx_answer *a, int status, const char *j
     struct sx_buf b;
 
     (void)sx_expect_status_at(a, status, file, line);
-    expected = json_loads(json, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    expected = json_loads(json, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (expected == NULL)
         sxt_fail(file, line, "what is expected is no JSON: %s in %s", error.text, json);
     sx_buf_init(&b, 1u << 20);

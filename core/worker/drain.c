@@ -20,7 +20,8 @@ static void close_handles(struct sx_worker *w)
     uv_close((uv_handle_t *)&w->control, NULL);
 }
 
-/* Everything is finished, or the time is up: the loop ends when all handles have closed. */
+/* Everything is finished, or the time is up: the loop ends when all handles have closed, and
+ * only then, when nothing can call them any more, the plugins are stopped. */
 void sx_worker_stop(struct sx_worker *w)
 {
     if (w->phase == WORKER_CLOSING)
@@ -28,7 +29,7 @@ void sx_worker_stop(struct sx_worker *w)
     w->phase = WORKER_CLOSING;
     sx_board_set_state(w->slot, (uint32_t)uv_os_getpid(), w->spec.generation, SX_WORKER_DRAINING);
     sx_plugins_drain(w->plugins);
-    sx_plugins_stop(w->plugins);
+    sx_plugins_close(w->plugins);
     sx_work_close(w->work, sx_plugins_drop_work);
     w->work = NULL;
     if (w->pool != NULL)

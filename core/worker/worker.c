@@ -210,6 +210,7 @@ static int run(struct sx_worker *w)
         sx_worker_stop(w);
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
     (void)sx_control_send(w->spec.control_fd, SX_CONTROL_DRAINED, NULL);
+    sx_plugins_stop(w->plugins);
     sx_check(uv_loop_close(&w->loop) == 0);
     finish(w);
     return 0;

@@ -3,6 +3,7 @@
  */
 #include "techempower.h"
 
+#define MAX_DIGITS 18 /* of what an int64 certainly holds */
 #define READ_WORLD "SELECT id, randomnumber FROM world WHERE id = $1"
 
 /* Rows are locked in the order of their ids before any is changed, so that two such
@@ -33,8 +34,12 @@ int64_t random_id(struct state *s)
 
 int64_t asked_count(const sx_req *r, const char *name)
 {
-    const int64_t n = sx_arg_int(r, name, 1);
+    const char *text = sx_arg_text(r, name);
+    const size_t n_digits = text == NULL ? 0 : strspn(text, "0123456789");
+    const int64_t n = sx_int_or(text, 1);
 
+    if (n_digits > MAX_DIGITS && text[n_digits] == '\0')
+        return MAX_QUERIES;
     return n < 1 ? 1 : n > MAX_QUERIES ? MAX_QUERIES : n;
 }
 

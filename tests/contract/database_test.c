@@ -210,6 +210,19 @@ static void rows_are_read_by_type_and_nothing_reads_as_nothing(sx_test *t)
                    }));
 }
 
+static void rows_become_json_whatever_they_hold(sx_test *t)
+{
+    json_t *row = json_array_get(
+        sx_answer_json(sx_expect_status(sx_test_get(t, "/db/rows/odd"), 200)), 0);
+
+    assert_true(json_number_value(json_object_get(row, "sum")) == 36893488147419103228.0);
+    assert_int_equal(json_integer_value(json_object_get(row, "seven")), 7);
+    assert_string_equal(json_string_value(json_object_get(row, "nan")), "NaN");
+    assert_true(json_number_value(json_object_get(json_object_get(row, "big"), "n")) > 1e19);
+    assert_int_equal(json_string_length(json_object_get(row, "nul")), 3);
+    assert_true(json_number_value(json_object_get(row, "half")) == 0.5);
+}
+
 static void rows_are_an_answer(sx_test *t)
 {
     sx_expect_text(sx_test_get(t, "/db/rows/reply?n=3"), 200, "[{\"n\":1},{\"n\":2},{\"n\":3}]");
@@ -244,6 +257,7 @@ int main(void)
         SX_TEST_CASE(channels_have_names_that_the_database_can_keep),
         SX_TEST_CASE(parameters_of_every_type_arrive),
         SX_TEST_CASE(rows_are_read_by_type_and_nothing_reads_as_nothing),
+        SX_TEST_CASE(rows_become_json_whatever_they_hold),
         SX_TEST_CASE(rows_are_an_answer),
         { 0 },
     };

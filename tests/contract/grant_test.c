@@ -25,6 +25,7 @@ static void a_thread_without_the_database_is_told_so(sx_test *t)
                        "conn" : false,
                        "message" : "the configuration does not grant \"db\""
                    }));
+    assert_non_null(strstr(sx_test_logged(t), "no statement was sent: the configuration does not"));
 }
 
 static void a_capability_that_is_needed_must_be_granted(sx_test *t)

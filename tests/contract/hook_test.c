@@ -58,6 +58,22 @@ static void memory_goes_from_a_hook_to_the_handler_of_its_plugin(sx_test *t)
     sx_expect_text(sx_test_get(t, "/hooks/local?wait"), 200, "from a hook");
 }
 
+static void nothing_can_be_started_behind_an_answer(sx_test *t)
+{
+    sx_expect_problem(sx_test_get(t, "/nowhere?late"), 404, "not_found");
+    sx_expect_status(sx_test_get(t, "/teapot?late"), 418);
+    sx_expect_status(sx_test_get(t, "/hooks/local?late"), 200);
+    for (int i = 0; i < 5; i++)
+        sx_expect_status(sx_test_get(t, "/hooks/local"), 200);
+    assert_null(strstr(sx_test_logged(t), "too late: 0"));
+}
+
+static void a_hook_does_not_answer_for_failures_of_others(sx_test *t)
+{
+    sx_expect_problem(sx_test_get(t, "/db/fail?what=division&mine"), 500, "database_error");
+    (void)sx_test_logged(t);
+}
+
 static void outcomes_are_told_in_reverse_order(sx_test *t)
 {
     (void)sx_test_get(t, "/hooks/after"); /* empties it */
@@ -132,9 +148,19 @@ int main(void)
         SX_TEST_CASE(a_hook_that_fails_or_says_nothing_is_answered_for),
         SX_TEST_CASE(memory_goes_from_a_hook_to_the_handler_of_its_plugin),
         SX_TEST_CASE(outcomes_are_told_in_reverse_order),
+        SX_TEST_CASE(nothing_can_be_started_behind_an_answer),
         { 0 },
     };
+    static const sx_test_case cases_with_database[] = {
+        SX_TEST_CASE(a_hook_does_not_answer_for_failures_of_others),
+        { 0 },
+    };
+    static const sx_test_setup with_database = { .plugins = "hooks contract",
+                                                 .config = CONTRACT_CONFIG,
+                                                 .has_database = true };
+    int n_failed = sx_test_run(&with_database, cases_with_database);
 
-    return sx_test_run(&(sx_test_setup){ .plugins = "hooks contract", .config = CONTRACT_CONFIG },
+    return n_failed +
+           sx_test_run(&(sx_test_setup){ .plugins = "hooks contract", .config = CONTRACT_CONFIG },
                        cases);
 }

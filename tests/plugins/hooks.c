@@ -31,7 +31,15 @@ static int on_later(sx_req *r, void *arg)
     return trace(r, "waited");
 }
 
-/* ?wait: an operation first.  ?stop: the handler is never called.  ?fail: neither. */
+static int on_error(sx_req *r, const sx_db_error *err, void *arg)
+{
+    (void)err;
+    (void)arg;
+    return sx_reply_text(r, 200, "not mine to answer");
+}
+
+/* ?wait: an operation first.  ?stop: the handler is never called.  ?fail: neither.  ?mine: would
+ * answer for failures of the database. */
 static int on_middle(sx_req *r)
 {
     if (sx_arg_text(r, "wait") != NULL)
@@ -40,6 +48,8 @@ static int on_middle(sx_req *r)
         return sx_fail(r, 403, "stopped", "a hook does not let it pass");
     if (sx_arg_text(r, "fail") != NULL)
         return SX_EINVAL;
+    if (sx_arg_text(r, "mine") != NULL)
+        (void)sx_on_db_error(r, on_error, NULL);
     return sx_arg_text(r, "silent") != NULL ? SX_OK : trace(r, "middle");
 }
 
@@ -59,8 +69,11 @@ static void after_early(sx_req *r, const sx_outcome *out)
     keep(r, out, "early");
 }
 
+/* It is too late for an operation; the log says what it heard. */
 static void after_late(sx_req *r, const sx_outcome *out)
 {
+    if (sx_arg_text(r, "late") != NULL)
+        sx_req_log(r, SX_INFO, "too late: %d", sx_after(r, 1, on_later, NULL));
     keep(r, out, "late");
 }
 

@@ -39,3 +39,18 @@ def test_a_wrong_configuration_stops_the_start(server):
 
     assert s.wait_end() == 2
     assert "server.workers" in s.errors and "development.json:" in s.errors
+
+
+def test_a_plugin_is_stopped_when_none_of_its_code_runs_any_more(server):
+    """The handler outlives the grace; behind it waits the work of a timer, which is dropped."""
+    s = server({"server": {"pool_threads": 1, "drain_ms": 100}}, plugins=["linger"],
+               wants_database=False)
+    with s.connect() as conn:
+        conn.send(b"GET /linger?ms=200 HTTP/1.1\r\nHost: t\r\n\r\n")
+        s.wait_line("GET /_sx/ready 200")
+
+        s.signal(signal.SIGTERM)
+        assert s.wait_end() == 0
+
+    said = [line["message"] for line in s.lines if line.get("plugin") == "linger"]
+    assert "stopped" not in said or said.index("lingered") < said.index("stopped"), said

@@ -230,6 +230,7 @@ static const sx_route routes[] = {
     GET("/db/listen", listen_badly),
     GET("/db/params", echo_params),
     GET("/db/rows", read_rows),
+    GET("/db/rows/odd", read_odd_rows),
     GET("/db/rows/reply", reply_rows),
 
     POOL("/lease/end", end_transaction),
@@ -240,6 +241,18 @@ static const sx_route routes[] = {
     { .method = "GET", .path = "/lease/races", .blocking = lose_races, .retries = 2 },
     POOL("/lease/leave", leave_something),
     POOL("/lease/look", look_around),
+
+    POOL("/mistake/hole", commit_with_a_hole),
+    POOL("/mistake/begin", begin_twice),
+    { .method = "GET",
+      .path = "/mistake/race",
+      .blocking = lose_a_race_after_a_commit,
+      .retries = 3 },
+    POOL("/mistake/bytes", use_decoded_bytes),
+    POOL("/mistake/notice", make_a_notice),
+    { .method = "GET", .path = "/mistake/keep", .blocking = keep_connection, .timeout_ms = 400 },
+    POOL("/mistake/sleep", sleep_on_connection),
+    POOL("/mistake/timer", stop_timer_on_pool),
 
     GET("/offload", offload_work),
     GET("/task", run_task),

@@ -87,6 +87,7 @@ int start_listening(sx_plugin *p);
 /* rows.c */
 int echo_params(sx_req *r);
 int read_rows(sx_req *r);
+int read_odd_rows(sx_req *r);
 int reply_rows(sx_req *r);
 
 /* lease.c */
@@ -98,6 +99,16 @@ int use_libpq(sx_req *r, sx_db *db);
 int lose_races(sx_req *r, sx_db *db);
 int leave_something(sx_req *r, sx_db *db);
 int look_around(sx_req *r, sx_db *db);
+
+/* mistake.c */
+int commit_with_a_hole(sx_req *r, sx_db *db);
+int begin_twice(sx_req *r, sx_db *db);
+int lose_a_race_after_a_commit(sx_req *r, sx_db *db);
+int use_decoded_bytes(sx_req *r, sx_db *db);
+int make_a_notice(sx_req *r, sx_db *db);
+int keep_connection(sx_req *r, sx_db *db);
+int sleep_on_connection(sx_req *r, sx_db *db);
+int stop_timer_on_pool(sx_req *r, sx_db *db);
 
 /* work.c */
 int offload_work(sx_req *r);

@@ -235,7 +235,8 @@ typedef struct sx_route {
     uint32_t timeout_ms; /* 0: the server's default */
     uint32_t max_body;   /* bytes; 0: the server's default */
     uint32_t retries;    /* of a blocking handler that lost a serialization race
-                          * or a deadlock */
+                          * or a deadlock, while it has committed nothing: a
+                          * statement outside a transaction counts as committed */
     uint32_t reserved;
 
     const char *operation_id;
@@ -389,6 +390,8 @@ typedef struct sx_note {
 enum sx_req_text { SX_METHOD, SX_PATH, SX_ROUTE, SX_REMOTE, SX_REQUEST_ID, SX_TARGET };
 enum sx_header_mode { SX_REPLACE, SX_APPEND };
 enum sx_ws_kind { SX_WS_TEXT, SX_WS_BINARY };
+/* SX_ONE_INSTANCE: one instance at a time, by an advisory lock; for work, and without a
+ * transaction pooler (SX_EINVAL otherwise). */
 enum sx_scope { SX_EACH_WORKER, SX_ONE_WORKER, SX_ONE_INSTANCE };
 
 /* An uploaded file: in memory, or spooled when it was large. */
@@ -1019,7 +1022,8 @@ static inline SX_MUST_USE int sx_offload(sx_req *r, sx_work_fn *work, sx_done_fn
 }
 
 /* Runs once on a pool thread of this worker, with no request, then done (or NULL)
- * on the loop; drain waits for it.  [any] */
+ * on the loop; drain waits for it.  When the worker ends before work could run, done
+ * alone is called, with SX_ECLOSED.  [any] */
 static inline SX_MUST_USE int sx_task(sx_plugin *p, sx_work_fn *work, sx_task_done_fn *done,
                                       void *arg)
 {
@@ -1040,7 +1044,7 @@ static inline SX_MUST_USE int sx_timer_start(sx_plugin *p, const sx_timer_spec *
     return sx_host_->timer_start(p, spec, sizeof *spec, ret_timer);
 }
 
-/* For a timer that will still fire; one that ran once is gone when its fn is called. */
+/* For a timer that will still fire; one that ran once is gone when its fn is called.  [loop] */
 static inline void sx_timer_stop(sx_timer *t) { sx_host_->timer_stop(t); }
 
 /* Answer later: an operation of the request, whose fn runs on the loop after ms.  It is
