@@ -5,12 +5,14 @@
  * process: a plugin that crashes while it is loaded is a fault to report, not the end of the
  * command.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,7 +38,10 @@ struct command {
     const char *name, *usage, *summary, *help;
     int (*run)(const struct options *opt);
     bool maps_plugins; /* runs in a child */
+    unsigned limit_s;  /* of the child; 0: none */
 };
+
+#define LIMIT_S 60 /* of what only looks: a plugin that hangs is a fault, too */
 
 /* --- What the commands share -------------------------------------------------------------- */
 
@@ -69,14 +74,16 @@ static void on_run(void *arg, const char *path, const struct sx_plugin_note *not
 static int load_all(const struct options *opt, struct sx_report *rep, struct sx_config **ret_config,
                     struct sx_plugins **ret_plugins)
 {
+    struct sx_config_source src = { .dir = opt->config_dir, .env = opt->env, .keeps_good = true };
     struct sx_plugins_settings set = { .on_run = on_run, .run_arg = (void *)(uintptr_t)opt };
-    int err = load_config(opt, rep, ret_config);
+    int err = sx_config_load(&src, rep, ret_config), more;
 
-    if (err < 0)
+    if (*ret_config == NULL)
         return err;
     set.config = *ret_config;
     set.root_dir = (*ret_config)->root_dir;
-    return sx_plugins_load(&set, rep, ret_plugins);
+    more = sx_plugins_load(&set, rep, ret_plugins);
+    return err < 0 ? err : more;
 }
 
 /* --- serve ----------------------------------------------------------------------------------- */
@@ -142,6 +149,17 @@ static int run_serve(const struct options *opt)
 
 /* --- Commands that only look ----------------------------------------------------------------- */
 
+/* Nothing is asked of the server. */
+static int check_database(const struct sx_config *cfg, const struct sx_plugins *ps,
+                          struct sx_report *rep)
+{
+    const struct sx_db_module *db;
+
+    if (*cfg->database.url == '\0' || !sx_plugins_need_db(ps))
+        return 0;
+    return sx_worker_open_db(cfg, rep, &db);
+}
+
 static int run_check(const struct options *opt)
 {
     struct sx_config *cfg = NULL;
@@ -150,7 +168,8 @@ static int run_check(const struct options *opt)
     int code = 0;
 
     sx_report_init(&rep);
-    if (load_all(opt, &rep, &cfg, &ps) < 0 || sx_plugins_check(ps, &rep) < 0)
+    if (load_all(opt, &rep, &cfg, &ps) < 0 || check_database(cfg, ps, &rep) < 0 ||
+        sx_plugins_check(ps, &rep) < 0)
         code = 2;
     else
         (void)printf("%s: no fault found\n", cfg->env);
@@ -241,7 +260,6 @@ static int migrate(const struct options *opt, const struct sx_config *cfg, struc
     const char *url = *cfg->database.direct_url != '\0' ? cfg->database.direct_url
                                                         : cfg->database.url;
     struct sx_db_migrate_plugin *plugins;
-    char *path;
     size_t n;
     int err;
 
@@ -252,9 +270,7 @@ static int migrate(const struct options *opt, const struct sx_config *cfg, struc
         return SX_ERR_INVALID;
     }
     plugins = sx_plugins_migrations(ps, &n);
-    path = sx_worker_db_path();
-    err = plugins == NULL || path == NULL ? SX_ERR_NOMEM : sx_db_open(path, rep, &db);
-    free(path);
+    err = plugins == NULL ? SX_ERR_NOMEM : sx_worker_open_db(cfg, rep, &db);
     if (err < 0)
         return err;
     return db->migrate(url, plugins, n, opt->dry_run ? SX_DB_MIGRATE_DRY_RUN : SX_DB_MIGRATE_APPLY,
@@ -291,31 +307,31 @@ static const struct command commands[] = {
     { "serve", "[--config DIR] [--env NAME]", "serve until TERM",
       "Starts the workers and serves.  HUP reloads, TERM ends gracefully, INT quickly; docs/operators.md\n"
       "tells all signals.  Ends with 2 when the configuration or a plugin is at fault, 1 for other failures.",
-      run_serve, false },
+      run_serve, false, 0 },
     { "check", "[--config DIR] [--env NAME]", "find every fault of a configuration and its plugins",
       "Loads everything, runs each plugin's check function and serves nothing.  Ends with 2 and one\n"
       "sentence for each fault.",
-      run_check, true },
+      run_check, true, LIMIT_S },
     { "routes", "[--openapi] [--config DIR] [--env NAME]", "list the routes that would be served",
       "Method, path, plugin, where the handler runs, summary.\n"
       "--openapi  the OpenAPI document of them, as served at /openapi.json",
-      run_routes, true },
+      run_routes, true, LIMIT_S },
     { "plugins", "[--config DIR] [--env NAME]", "list the plugins of an environment",
-      "Name, version, number of routes, mount point, file.", run_plugins, true },
+      "Name, version, number of routes, mount point, file.", run_plugins, true, LIMIT_S },
     { "describe", "FILE.so", "tell what a plugin's file says of itself",
       "Name, version, build, ABI, needs, routes with their parameters, options, metrics, migrations.",
-      run_describe, true },
+      run_describe, true, LIMIT_S },
     { "config", "[--effective | --schema] [--config DIR] [--env NAME]", "print the configuration",
       "--effective  every key with its value and origin (this is the default)\n"
       "--schema     the JSON Schema of the files",
-      run_config, false },
+      run_config, false, 0 },
     { "migrate", "[--dry-run] [--config DIR] [--env NAME]",
       "bring the database to what the plugins expect",
       "Applies each plugin's migrations in its own schema, each in a transaction, under a lock.\n"
       "--dry-run  says what would be done and does nothing",
-      run_migrate, true },
-    { "version", "", "print the version", "", run_version, false },
-    { NULL, NULL, NULL, NULL, NULL, false },
+      run_migrate, true, 0 },
+    { "version", "", "print the version", "", run_version, false, 0 },
+    { NULL, NULL, NULL, NULL, NULL, false, 0 },
 };
 
 static int usage(FILE *out, int code)
@@ -364,6 +380,27 @@ static int parse(int argc, char **argv, struct options *opt)
     return 0;
 }
 
+/* What was printed has arrived: a full disk or a closed pipe is a failure. */
+static int finish_output(int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    perror("sim-exchange: standard output");
+    return code == 0 ? 1 : code;
+}
+
+/* Descriptors 0 to 2 are open, so that no socket takes their numbers. */
+static void open_standard_files(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 /* In a child, so that a crash of plugin code is told in a sentence. */
 static int run_in_child(const struct command *c, struct options *opt)
 {
@@ -383,9 +420,10 @@ static int run_in_child(const struct command *c, struct options *opt)
         return 1;
     }
     if (pid == 0) {
-        status = c->run(opt);
-        (void)fflush(NULL);
-        exit(status);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (c->limit_s > 0)
+            (void)alarm(c->limit_s);
+        exit(finish_output(c->run(opt)));
     }
     if (waitpid(pid, &status, 0) < 0)
         return 1;
@@ -393,7 +431,9 @@ static int run_in_child(const struct command *c, struct options *opt)
         return WEXITSTATUS(status);
     (void)fprintf(stderr, "%s ended the process that ran it: %s\n",
                   *opt->running == '\0' ? "sim-exchange: something" : opt->running,
-                  WIFEXITED(status) ? "it called exit" : strsignal(WTERMSIG(status)));
+                  WIFEXITED(status)             ? "it called exit"
+                  : WTERMSIG(status) == SIGALRM ? "it took longer than a minute"
+                                                : strsignal(WTERMSIG(status)));
     return 2;
 }
 
@@ -401,6 +441,7 @@ int main(int argc, char **argv)
 {
     struct options opt = { .argv = argv };
 
+    open_standard_files();
     if (argc == 3 && strcmp(argv[1], "worker") == 0)
         return sx_worker_main(argv[2], false);
     if (argc == 3 && strcmp(argv[1], "check-worker") == 0)
@@ -410,6 +451,8 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
         return usage(stdout, 0);
+    if (strcmp(argv[1], "--version") == 0)
+        return finish_output(run_version(&opt));
     for (const struct command *c = commands; c->name != NULL; c++) {
         if (strcmp(argv[1], c->name) != 0)
             continue;
@@ -422,7 +465,7 @@ int main(int argc, char **argv)
                           opt.rest[0]);
             return 2;
         }
-        return c->maps_plugins ? run_in_child(c, &opt) : c->run(&opt);
+        return c->maps_plugins ? run_in_child(c, &opt) : finish_output(c->run(&opt));
     }
     (void)fprintf(stderr, "sim-exchange: there is no command \"%s\"\n", argv[1]);
     return usage(stderr, 2);

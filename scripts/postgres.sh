@@ -176,14 +176,14 @@ cluster_stop()
 {
     [ -n "$cluster_pid" ] || return 0
     kill -INT "$cluster_pid" 2>/dev/null || true # fast: sessions end, data is safe
-    # A backend that does not end is not waited for longer than this: then immediate, which a
-    # start recovers from.
-    (sleep 20 && kill -QUIT "$cluster_pid") 2>/dev/null &
-    local impatience=$!
-    while kill -0 "$cluster_pid" 2>/dev/null; do
-        wait "$cluster_pid" 2>/dev/null || true
+    # A backend that does not end is waited for 20 seconds: then immediate, which a start
+    # recovers from.
+    for _ in {1..200}; do
+        kill -0 "$cluster_pid" 2>/dev/null || break
+        sleep 0.1
     done
-    kill "$impatience" 2>/dev/null || true
+    kill -QUIT "$cluster_pid" 2>/dev/null || true
+    wait "$cluster_pid" 2>/dev/null || true
     cluster_pid=
     [[ $cluster_socket == "$cluster_home"/* ]] || rm -rf "$cluster_socket"
 }

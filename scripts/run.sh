@@ -3,10 +3,11 @@
 
 server_pid=
 is_ending=
+own_database=() # DATABASE_URL of the private PostgreSQL, which an empty one in .env yields to
 
 run_main()
 {
-    local preset=release config=config
+    local preset=release config=config port
 
     case ${1:-} in
     '') ;;
@@ -27,11 +28,15 @@ run_main()
         build release
     fi
 
+    port=$(setting PORT)
+    port=${port:-5009}
     run_alone
+    ! run_is_taken "$port" ||
+        die "port $port is in use by another process; choose another one: PORT=5010 ./dev run"
     trap run_end EXIT
     trap run_signal INT TERM HUP
     run_database
-    run_serve "$checkout/build/$preset/sim-exchange" "$config"
+    run_serve "$checkout/build/$preset/sim-exchange" "$config" "$port"
 }
 
 # The server keeps the lock open too: one that a killed script left behind is waited for.
@@ -58,21 +63,19 @@ run_database()
     cluster_start
     cluster_database sim_exchange
     DATABASE_URL=$(cluster_url sim_exchange)
-    export DATABASE_URL
+    own_database=("DATABASE_URL=$DATABASE_URL")
     say "the database: psql '$DATABASE_URL'"
 }
 
 run_serve()
 {
-    local program=$1 config=$2 port status=0
+    local program=$1 config=$2 port=$3 status=0
 
     say "migrating"
-    env "${dotenv[@]}" SX_ENV=development "$program" migrate --config "$config"
+    env "${dotenv[@]}" "${own_database[@]}" SX_ENV=development "$program" migrate --config "$config"
 
-    port=$(setting PORT)
-    port=${port:-5009}
     [ -z "$is_ending" ] || return 0
-    env "${dotenv[@]}" SX_ENV=development PORT="$port" \
+    env "${dotenv[@]}" "${own_database[@]}" SX_ENV=development PORT="$port" \
         setsid setpriv --pdeathsig TERM "$program" serve --config "$config" </dev/null &
     server_pid=$!
     run_announce "$port"
@@ -96,6 +99,11 @@ run_announce()
     say "    http://localhost:$port/hello         the smallest plugin"
     say "    http://localhost:$port/openapi.json  every route"
     say "    http://localhost:$port/_sx/ready     health"
+}
+
+run_is_taken()
+{
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
 run_is_ready()

@@ -60,7 +60,8 @@ struct sx_log {
     /* atomic */
     struct log_clock clock;
     uint64_t n_dropped;
-    uint64_t close_at_ns; /* 0 while open; then when to stop waiting for a blocked output */
+    uint64_t *total_dropped; /* borrowed, or NULL */
+    uint64_t close_at_ns;    /* 0 while open; then when to stop waiting for a blocked output */
 };
 
 /* --- the writer ----------------------------------------------------------------------- */
@@ -68,6 +69,8 @@ struct sx_log {
 static void count_dropped(struct sx_log *log, uint64_t n)
 {
     __atomic_add_fetch(&log->n_dropped, n, __ATOMIC_RELAXED);
+    if (log->total_dropped != NULL)
+        __atomic_add_fetch(log->total_dropped, n, __ATOMIC_RELAXED);
 }
 
 static bool is_closing(const struct sx_log *log)
@@ -307,6 +310,11 @@ void sx_log_request(struct sx_log *log, enum sx_log_severity severity,
         return;
     log_line_request(&line, &log->style, (int)severity, req);
     queue_line(log, &line);
+}
+
+void sx_log_count_drops(struct sx_log *log, uint64_t *total)
+{
+    log->total_dropped = total;
 }
 
 uint64_t sx_log_dropped(const struct sx_log *log)

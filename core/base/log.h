@@ -69,5 +69,8 @@ void sx_log_request(struct sx_log *log, enum sx_log_severity severity,
                     const struct sx_log_request *req);
 
 uint64_t sx_log_dropped(const struct sx_log *log);
+/* Every loss is also added, atomically, to *total, which outlives the log.  Before the first
+ * line is written. */
+void sx_log_count_drops(struct sx_log *log, uint64_t *total);
 
 #endif /* SX_BASE_LOG_H */

@@ -110,6 +110,10 @@ int sx_config_load(const struct sx_config_source *src, struct sx_report *rep,
     if (!l.is_out_of_memory)
         run_steps(&l);
     rc = l.is_out_of_memory ? SX_ERR_NOMEM : config_faults_move(&l, rep);
+    if (rc == SX_ERR_INVALID && src->keeps_good && l.base.tree != NULL && l.overlay.tree != NULL) {
+        config_drop_faulty(&l);
+        (void)config_settings_create(json_incref(l.root), json_incref(l.origins), ret_config);
+    }
     if (rc == 0)
         rc = config_settings_create(json_incref(l.root), json_incref(l.origins), ret_config);
     loader_finish(&l);

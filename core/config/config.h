@@ -113,9 +113,12 @@ struct sx_config_source {
     const char *dir;       /* folder of base.json; NULL: "config" */
     const char *env;       /* NULL: SX_ENV, or "development" */
     char *const *environ_; /* NULL: the process's */
+    bool keeps_good;       /* see below */
 };
 
-/* Faults go to the report; NULL in ret_config when there were any. */
+/* Faults go to the report; then ret_config is NULL, or, with keeps_good and as far as the files
+ * are JSON, what was right: keys with a fault have their defaults, plugins with one are left
+ * out.  That is for finding more faults, not for serving. */
 int sx_config_load(const struct sx_config_source *src, struct sx_report *rep,
                    struct sx_config **ret_config);
 void sx_config_destroy(struct sx_config *cfg);

@@ -190,6 +190,8 @@ void config_environment(struct config_loader *l);
 /* Values for what no file and no name of the environment said, then paths made absolute. */
 void config_defaults(struct config_loader *l);
 /* What one key alone cannot tell. */
+/* Defaults for keys with a fault, no plugin that has one. */
+void config_drop_faulty(struct config_loader *l);
 void config_rules(struct config_loader *l);
 
 /* ------------------------------------------------------------------ the result */

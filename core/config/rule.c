@@ -226,6 +226,30 @@ static void check_socket(struct config_loader *l, const char *path)
     free(folder);
 }
 
+static bool has_faulty_key(const json_t *entry)
+{
+    for (const struct config_key *key = config_plugin_keys; key->path != NULL; key++)
+        if (json_is_null(config_tree_get(entry, key->path)))
+            return true;
+    return false;
+}
+
+void config_drop_faulty(struct config_loader *l)
+{
+    json_t *plugins = json_object_get(l->root, "plugins"), *entry;
+    const char *name;
+    void *next;
+
+    for (const struct config_key *key = config_keys; key->path != NULL; key++)
+        if (json_is_null(config_tree_get(l->root, key->path)))
+            set_default(l, key, key->path);
+    json_object_foreach_safe(plugins, next, name, entry)
+    {
+        if (has_faulty_key(entry))
+            (void)json_object_del(plugins, name);
+    }
+}
+
 void config_rules(struct config_loader *l)
 {
     check_credentials(l);

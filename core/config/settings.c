@@ -158,7 +158,7 @@ void sx_config_destroy(struct sx_config *cfg)
 
 const char *sx_config_origin(const struct sx_config *cfg, const char *path)
 {
-    const char *origin = config_origin_text(cfg->priv->origins, path);
+    const char *origin = cfg->priv == NULL ? NULL : config_origin_text(cfg->priv->origins, path);
 
     return origin != NULL ? origin : "default";
 }

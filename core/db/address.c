@@ -132,6 +132,24 @@ int sx_db_address_init(struct sx_db_address *a, const char *url)
     return err;
 }
 
+bool sx_db_address_is_url(const char *url, char *ret_why, size_t size)
+{
+    /* Other messages quote the text, which has a password. */
+    static const char *const harmless[] = { "invalid connection option",
+                                            "invalid URI query parameter", NULL };
+    char *message = NULL;
+    PQconninfoOption *options = PQconninfoParse(url, &message);
+    const char *told = "libpq cannot read it";
+
+    for (size_t i = 0; message != NULL && harmless[i] != NULL; i++)
+        if (strncmp(message, harmless[i], strlen(harmless[i])) == 0)
+            told = message;
+    (void)snprintf(ret_why, size, "%.*s", (int)strcspn(told, "\n"), told);
+    PQfreemem(message);
+    PQconninfoFree(options);
+    return options != NULL;
+}
+
 void sx_db_address_finish(struct sx_db_address *a)
 {
     for (size_t i = 0; i < a->n_hosts; i++)

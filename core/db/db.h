@@ -202,6 +202,9 @@ struct sx_db_module {
     int (*migrate)(const char *url, struct sx_db_migrate_plugin *plugins, size_t n,
                    enum sx_db_migrate_mode mode, bool roles, struct sx_report *faults,
                    void (*say)(void *arg, const char *line), void *arg);
+    /* Can libpq read it?  Otherwise false and why, without any of the text but the name of an
+     * unknown option. */
+    bool (*is_url)(const char *url, char *ret_why, size_t size);
     /* max_connections less the reserved ones, or a negative code. */
     int (*max_connections)(const char *url, uint32_t connect_ms, struct sx_report *faults);
 };

@@ -312,6 +312,7 @@ struct sx_db_pool {
 /* --- address.c ------------------------------------------------------------------ */
 
 int sx_db_address_init(struct sx_db_address *a, const char *url);
+bool sx_db_address_is_url(const char *url, char *ret_why, size_t size);
 void sx_db_address_finish(struct sx_db_address *a);
 /* Calls sx_db_conn_resolved() later, or now where there is nothing to look up. */
 void sx_db_conn_resolve(struct sx_db_conn *conn, const struct sx_db_address *a);

@@ -1,7 +1,6 @@
 /* db/module.c - the one exported symbol of sx_db.so. */
 #include "db/db_private.h"
 
-
 extern const struct sx_db_module sx_db_module;
 
 __attribute__((visibility("default"))) const struct sx_db_module sx_db_module = {
@@ -30,5 +29,6 @@ __attribute__((visibility("default"))) const struct sx_db_module sx_db_module = 
     .rows_keep = sx_db_rows_keep,
     .rows_drop = sx_db_rows_drop,
     .migrate = sx_db_migrate,
+    .is_url = sx_db_address_is_url,
     .max_connections = sx_db_max_connections,
 };

@@ -82,7 +82,7 @@ int sx_plugin_describe(const char *path, struct sx_report *rep, FILE *out)
 {
     struct sx_plugin p = { 0 };
     const sx_manifest *m;
-    int err = sx_plugin_note_read(path, NULL, rep, &p.note);
+    int err = sx_plugin_note_read(path, path, NULL, rep, &p.note);
 
     if (err < 0)
         return err;

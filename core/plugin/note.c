@@ -156,10 +156,10 @@ static void refuse(struct sx_report *rep, const char *path, const char *name, co
         sx_report_add(rep, "%s: plugin \"%s\" %s", path, name, why);
 }
 
-int sx_plugin_note_read(const char *path, const char *name, struct sx_report *rep,
+int sx_plugin_note_read(const char *file, const char *path, const char *name, struct sx_report *rep,
                         struct sx_plugin_note *ret_note)
 {
-    struct elf_file f = { .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
+    struct elf_file f = { .fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
     struct sx_plugin_note note = { 0 };
     sx_note raw;
     const char *why;

@@ -44,7 +44,8 @@ struct sx_plugin {
     uint32_t index;
     uint32_t board; /* index on the board */
     struct sx_plugin_note note;
-    char *path; /* owned: of the file that was mapped */
+    char *path; /* owned: what the configuration says; for people */
+    char *file; /* owned: what is mapped, a private copy where there is one */
     void *handle;
     sx_manifest manifest;    /* today's layout, zeros behind what the file has */
     sx_route *routes;        /* copies in today's layout, owned; ended by a zeroed one */

@@ -50,8 +50,9 @@ struct sx_plugins_settings {
 };
 
 /* Reads the note of a file; nothing is mapped.  One sentence in the report when there is
- * none, or one that this host cannot serve.  name: what the configuration calls it, or NULL. */
-int sx_plugin_note_read(const char *path, const char *name, struct sx_report *rep,
+ * none, or one that this host cannot serve.  path: what the file is called there, which may be
+ * a private copy; name: what the configuration calls the plugin, or NULL. */
+int sx_plugin_note_read(const char *file, const char *path, const char *name, struct sx_report *rep,
                         struct sx_plugin_note *ret_note);
 
 /* Checks all notes first, then maps what passed, reads the manifests, checks options and

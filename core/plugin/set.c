@@ -54,7 +54,7 @@ static void check_sha256(struct sx_plugin *p, const char *expected, const char *
 
     if (expected == NULL || *expected == '\0')
         return;
-    if (sx_file_read(p->path, MAX_PLUGIN_BYTES, &data, &len) < 0) {
+    if (sx_file_read(p->file, MAX_PLUGIN_BYTES, &data, &len) < 0) {
         sx_report_add(rep, "%s: cannot be read: %s", p->path, strerror(errno));
         return;
     }
@@ -65,6 +65,20 @@ static void check_sha256(struct sx_plugin *p, const char *expected, const char *
                       p->cfg->name, p->path, hex, expected, where);
 }
 
+/* What is wrong with the file is said where its path is written. */
+static int read_note(struct sx_plugin *p, const struct place *at, struct sx_report *rep)
+{
+    struct sx_report faults;
+    int err;
+
+    sx_report_init(&faults);
+    err = sx_plugin_note_read(p->file, p->path, p->cfg->name, &faults, &p->note);
+    for (size_t i = 0; i < faults.n_faults; i++)
+        sx_report_add(rep, "%s: %s: %s", at->origin, at->key, faults.faults[i]);
+    sx_report_finish(&faults);
+    return err;
+}
+
 /* Without a byte of the file being run. */
 static int examine(struct sx_plugin *p, struct sx_report *rep)
 {
@@ -72,15 +86,16 @@ static int examine(struct sx_plugin *p, struct sx_report *rep)
     const struct sx_plugin_copy *copy = find_copy(&p->set->set, p->cfg->name);
     struct place at = place_of(p, "path");
 
-    p->path = strdup(copy != NULL ? copy->path : p->cfg->path);
-    if (p->path == NULL)
+    p->path = strdup(p->cfg->path);
+    p->file = strdup(copy != NULL ? copy->path : p->cfg->path);
+    if (p->path == NULL || p->file == NULL)
         return SX_ENOMEM;
-    if (access(p->path, R_OK) != 0) {
+    if (access(p->file, R_OK) != 0) {
         sx_report_add(rep, "%s: %s: plugin \"%s\": %s cannot be read: %s", at.origin, at.key,
                       p->cfg->name, p->path, strerror(errno));
         return SX_EINVAL;
     }
-    if (sx_plugin_note_read(p->path, p->cfg->name, rep, &p->note) < 0)
+    if (read_note(p, &at, rep) < 0)
         return SX_EINVAL;
     if (strcmp(p->note.name, p->cfg->name) != 0)
         sx_report_add(rep, "%s: %s: the file %s is plugin \"%s\", expected \"%s\"", at.origin,
@@ -104,7 +119,7 @@ static int map_file(struct sx_plugin *p, struct sx_report *rep)
     const sx_manifest *m;
 
     tell_run(p, true);
-    p->handle = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
+    p->handle = dlopen(p->file, RTLD_NOW | RTLD_LOCAL);
     tell_run(p, false);
     if (p->handle == NULL) {
         sx_report_add(rep, "%s: plugin \"%s\" cannot be loaded: %s", p->path, p->note.name,
@@ -259,6 +274,7 @@ static void finish_plugin(struct sx_plugin *p)
     free(p->search_path);
     free(p->role);
     free(p->path);
+    free(p->file);
 }
 
 void sx_plugins_destroy(struct sx_plugins *ps)

@@ -137,6 +137,7 @@ bool sx_change_is_possible(const struct sx_supervisor *sup)
 
 void sx_change_reload(struct sx_supervisor *sup)
 {
+    uint32_t number = sup->n_generations + 1;
     struct sx_report rep;
     int rc;
 
@@ -152,7 +153,8 @@ void sx_change_reload(struct sx_supervisor *sup)
         start_checker(sup);
     } else {
         log_faults(sup, &rep);
-        log_unchanged(sup, sup->current->number + 1, "the configuration has faults");
+        sup->n_generations = number; /* each attempt has one of its own */
+        log_unchanged(sup, number, "the configuration has faults");
     }
     sx_report_finish(&rep);
 }
@@ -208,7 +210,8 @@ static int find_exit_code(const struct sx_supervisor *sup, const struct sx_child
 
 void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int status)
 {
-    bool is_good = child->kind == SX_CHILD_CHECKER && WIFEXITED(status) &&
+    /* One that ends before it has said ready was ended by a plugin, whatever its code is. */
+    bool is_good = child->kind == SX_CHILD_CHECKER && child->ready_ns != 0 && WIFEXITED(status) &&
                    WEXITSTATUS(status) == 0 && child->reason == NULL;
     char *text;
 

@@ -136,30 +136,50 @@ static int store_in_memory(const char *name, const char *data, size_t len, struc
     return copy->path == NULL ? SX_ERR_NOMEM : 0;
 }
 
-static int check_pin(const struct sx_config_plugin *plugin, const char *sha256,
-                     struct sx_report *rep)
+/* One fault of a plugin, where the configuration has the key, or else the plugin. */
+static void add_fault(const struct sx_config *cfg, const struct sx_config_plugin *plugin,
+                      const char *key, struct sx_report *rep, const char *why)
 {
+    const char *origin;
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "plugins.%s.%s", plugin->name, key);
+    origin = sx_config_origin(cfg, path);
+    if (strcmp(origin, "default") == 0) {
+        (void)snprintf(path, sizeof path, "plugins.%s", plugin->name);
+        origin = sx_config_origin(cfg, path);
+    }
+    sx_report_add(rep, "%s: %s: %s: %s", origin, path, plugin->path, why);
+}
+
+static int check_pin(const struct sx_config *cfg, const struct sx_config_plugin *plugin,
+                     const char *sha256, struct sx_report *rep)
+{
+    char why[256];
+
     if (plugin->sha256 == NULL || plugin->sha256[0] == '\0' || strcmp(plugin->sha256, sha256) == 0)
         return 0;
-    sx_report_add(rep, "plugins.%s: %s: expected sha256 \"%s\", found \"%s\"", plugin->name,
-                  plugin->path, plugin->sha256, sha256);
+    (void)snprintf(why, sizeof why, "expected sha256 \"%s\", found \"%s\"", plugin->sha256, sha256);
+    add_fault(cfg, plugin, "sha256", rep, why);
     return SX_ERR_INVALID;
 }
 
-static int copy_plugin(const struct sx_config_plugin *plugin, const char *dir,
-                       struct sx_report *rep, struct sx_copy *copy)
+static int copy_plugin(const struct sx_config *cfg, const struct sx_config_plugin *plugin,
+                       const char *dir, struct sx_report *rep, struct sx_copy *copy)
 {
+    char why[128];
     char *data;
     size_t len;
     int rc = sx_file_read(plugin->path, MAX_PLUGIN_BYTES, &data, &len);
 
     if (rc != 0) {
-        sx_report_add(rep, "plugins.%s: %s: cannot be read: %s", plugin->name, plugin->path,
-                      rc == SX_ERR_BUSY ? "it is larger than 256 MiB" : strerror(errno));
+        (void)snprintf(why, sizeof why, "cannot be read: %s",
+                       rc == SX_ERR_BUSY ? "it is larger than 256 MiB" : strerror(errno));
+        add_fault(cfg, plugin, "path", rep, why);
         return SX_ERR_INVALID;
     }
     sx_sha256_hex(data, len, copy->sha256);
-    rc = check_pin(plugin, copy->sha256, rep);
+    rc = check_pin(cfg, plugin, copy->sha256, rep);
     if (rc == 0) {
         rc = dir != NULL ? store_in_file(dir, plugin->name, data, len, copy)
                          : store_in_memory(plugin->name, data, len, copy);
@@ -229,7 +249,7 @@ static int fill(const struct sx_config *cfg, struct sx_log *log, struct sx_repor
         has_chosen = true;
         *copy = (struct sx_copy){ .fd = -1 };
         copies->n++;
-        if (copy_plugin(&cfg->plugins[i], dir, rep, copy) != 0)
+        if (copy_plugin(cfg, &cfg->plugins[i], dir, rep, copy) != 0)
             rc = SX_ERR_INVALID;
     }
     if (rc == 0 && dir != NULL)

@@ -34,8 +34,11 @@ static void keep_reason(struct sx_child *child, const char *text)
 
 static void on_ready(struct sx_supervisor *sup, struct sx_child *child)
 {
-    if (child->state != SX_CHILD_STARTING || child->kind != SX_CHILD_WORKER)
+    if (child->state != SX_CHILD_STARTING || child->kind == SX_CHILD_SUCCESSOR)
         return;
+    child->ready_ns = sx_clock_mono_ns();
+    if (child->kind == SX_CHILD_CHECKER)
+        return; /* it ends by itself */
     sx_child_set_ready(child);
     sx_change_on_ready(sup, child);
 }

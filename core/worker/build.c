@@ -12,7 +12,8 @@
 #include "worker/worker.h"
 #include "worker/worker_private.h"
 
-char *sx_worker_db_path(void)
+/* Where sx_db.so lies: beside the executable.  The caller frees. */
+static char *find_db_path(void)
 {
     char exe[4096];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
@@ -25,6 +26,31 @@ char *sx_worker_db_path(void)
     if (slash == NULL || asprintf(&path, "%.*s/sx_db.so", (int)(slash - exe), exe) < 0)
         return NULL;
     return path;
+}
+
+static void check_url(const struct sx_db_module *db, const struct sx_config *cfg, const char *key,
+                      const char *url, struct sx_report *rep)
+{
+    char why[256];
+
+    if (url != NULL && *url != '\0' && !db->is_url(url, why, sizeof why))
+        sx_report_add(rep, "%s: %s: expected a connection string of PostgreSQL: %s",
+                      sx_config_origin(cfg, key), key, why);
+}
+
+int sx_worker_open_db(const struct sx_config *cfg, struct sx_report *rep,
+                      const struct sx_db_module **ret_db)
+{
+    char *path = find_db_path();
+    size_t before = rep->n_faults;
+    int err = path == NULL ? SX_ERR_NOMEM : sx_db_open(path, rep, ret_db);
+
+    free(path);
+    if (err < 0)
+        return err;
+    check_url(*ret_db, cfg, "database.url", cfg->database.url, rep);
+    check_url(*ret_db, cfg, "database.direct_url", cfg->database.direct_url, rep);
+    return rep->n_faults == before ? 0 : SX_ERR_INVALID;
 }
 
 static int build_http(struct sx_worker *w, struct sx_report *rep)
@@ -126,14 +152,11 @@ static int verify_migrations(struct sx_worker *w, struct sx_report *rep)
 static int build_db(struct sx_worker *w, struct sx_report *rep)
 {
     struct sx_db_settings set;
-    char *path;
     int err;
 
     if (*w->config->database.url == '\0' || !sx_plugins_need_db(w->plugins))
         return 0;
-    path = sx_worker_db_path();
-    err = path == NULL ? SX_ERR_NOMEM : sx_db_open(path, rep, &w->db);
-    free(path);
+    err = sx_worker_open_db(w->config, rep, &w->db);
     if (err < 0)
         return err;
     w->has_db = true;

@@ -3,10 +3,12 @@
  */
 #include "worker/worker.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -16,6 +18,7 @@
 
 #define MAX_CONFIG_BYTES            (16u << 20)
 #define DRAIN_WITHOUT_SUPERVISOR_MS 10000u
+#define ORPHAN_S                    12u
 
 /* --- Beginning ------------------------------------------------------------------------------- */
 
@@ -57,6 +60,7 @@ static int open_board(struct sx_worker *w, struct sx_report *rep)
         sx_report_add(rep, "the board has no place for worker %u", w->spec.slot);
         return SX_ERR_INVALID;
     }
+    sx_log_count_drops(w->log, &sx_board_counters_of(w->slot)->log_dropped);
     sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_STARTING);
     return 0;
 }
@@ -91,8 +95,8 @@ static int open_log(struct sx_worker *w, struct sx_report *rep)
 /* Signals of a terminal reach the whole group; only the supervisor acts on them. */
 static void ignore_signals(void)
 {
-    static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGUSR1,
-                                   SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
+    static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE,
+                                   SIGUSR1, SIGTTIN, SIGTTOU, SIGWINCH };
 
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         (void)signal(ignored[i], SIG_IGN);
@@ -125,6 +129,28 @@ static void obey(struct sx_worker *w, const struct sx_control_message *m)
     case SX_CONTROL_REOPEN: (void)sx_control_reopen_output(m->text); break;
     default: break;
     }
+}
+
+/* --- Without a supervisor, which holds all deadlines ----------------------------------------- */
+
+static void die_in_time(int signo)
+{
+    (void)signo;
+    (void)alarm(ORPHAN_S);
+}
+
+/* The kernel tells when the supervisor dies, also while a plugin keeps the loop: then an alarm
+ * ends what does not end by itself. */
+static int watch_supervisor(const struct sx_worker *w)
+{
+    struct sigaction act = { .sa_handler = die_in_time, .sa_flags = SA_RESTART };
+    struct pollfd fd = { .fd = w->spec.control_fd, .events = 0 };
+
+    (void)sigemptyset(&act.sa_mask);
+    if (sigaction(SIGUSR2, &act, NULL) != 0 || prctl(PR_SET_PDEATHSIG, SIGUSR2) != 0)
+        return SX_ERR_IO;
+    /* It may have died before we asked. */
+    return poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP) != 0 ? SX_ERR_CLOSED : 0;
 }
 
 static void on_control(uv_poll_t *poll, int status, int events)
@@ -173,8 +199,6 @@ static void finish(struct sx_worker *w)
     sx_plugins_destroy(w->plugins);
     free(w->copy_list);
     sx_control_finish_plugins(&w->copies);
-    if (w->log != NULL && w->slot != NULL)
-        sx_board_counters_of(w->slot)->log_dropped += sx_log_dropped(w->log);
     sx_log_destroy(w->log);
     sx_board_destroy(w->board);
     sx_config_destroy(w->config);
@@ -231,6 +255,10 @@ int sx_worker_main(const char *spec_text, bool is_check)
     if (read_inheritance(w, spec_text, &rep) < 0) {
         sx_report_print(&rep, stderr);
         return 2;
+    }
+    if (watch_supervisor(w) < 0) {
+        sx_report_finish(&rep);
+        return 1;
     }
     if (open_log(w, &rep) < 0 || open_board(w, &rep) < 0 || start_loop(w, &rep) < 0 ||
         sx_worker_build(w, &rep) < 0)

@@ -9,10 +9,15 @@
 
 #include <stdbool.h>
 
+#include "config/config.h"
+#include "db/db.h"
+
 /* Returns the exit code.  [main thread] */
 int sx_worker_main(const char *spec_text, bool is_check);
 
-/* Where sx_db.so lies: beside the executable.  The caller frees; NULL without memory. */
-char *sx_worker_db_path(void);
+/* Maps the database module, which lies beside the executable, and has it look at the URLs of the
+ * configuration; faults in the report. */
+int sx_worker_open_db(const struct sx_config *cfg, struct sx_report *rep,
+                      const struct sx_db_module **ret_db);
 
 #endif /* SX_WORKER_WORKER_H */

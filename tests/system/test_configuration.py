@@ -2,8 +2,11 @@
 program ends with 2."""
 import json
 import re
+import subprocess
 
 import pytest
+
+from harness import process
 
 BROKEN = {
     # name: (text of development.json, faults as (line, parts))
@@ -129,6 +132,46 @@ def test_fault_in_the_environment_names_the_variable(program, config_dir, env, p
 
     assert done.returncode == 2
     assert all(part in done.stderr for part in parts), done.stderr
+
+
+@pytest.mark.parametrize("key, url, why", [
+    ("url", "host=a nonsense=b", 'invalid connection option "nonsense"'),
+    ("url", "postgresql://user:hunter2%zz@h/x", "libpq cannot read it"),
+    ("direct_url", "host=a nonsense=b", 'invalid connection option "nonsense"'),
+])
+@pytest.mark.parametrize("command", ["check", "serve", "migrate"])
+def test_a_url_that_libpq_cannot_read_is_told(program, config_dir, command, key, url, why):
+    database = {"url": "host=/nowhere", key: url}
+
+    done = program(command, "--config", config_dir({"database": database}, plugins=["probe"]))
+
+    assert done.returncode == (1 if command == "migrate" else 2)
+    assert re.search(rf"development\.json:\d+: database\.{key}: expected .*{re.escape(why)}",
+                     done.stderr), done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_faults_of_keys_do_not_hide_those_of_plugins(program, config_dir):
+    folder = config_dir({"server": {"wrokers": 1}, "http": {"idle_ms": "long"},
+                         "plugins": {"nosuch": {}, "site": {"grants": 3}}}, plugins=["hello"])
+
+    done = program("check", "--config", folder)
+
+    assert done.returncode == 2
+    for part in ("server.wrokers: unknown key", "http.idle_ms: expected",
+                 "plugins.site.grants: expected", 'plugin "nosuch": '):
+        assert part in done.stderr
+    assert len(re.findall(r"(?m)^/", done.stderr)) == 4, done.stderr
+
+
+def test_output_that_does_not_arrive_is_a_failure(build, config_dir):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([build / "sim-exchange", "routes", "--config", config_dir(plugins=["hello"])],
+                              env=process.environment(), stdout=full, stderr=subprocess.PIPE,
+                              text=True, check=False)
+
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "routes", "plugins", "config", "migrate", "serve"])

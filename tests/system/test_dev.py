@@ -142,7 +142,7 @@ def test_every_package_has_its_reason(name):
 CLUSTER = f'. "{CHECKOUT}/scripts/postgres.sh"; cluster_init_options=(--no-sync); '
 SERVE = CLUSTER + ('cluster_place "$1"; cluster_start -c fsync=off; cluster_database sim_exchange; '
                    'cluster_url sim_exchange; echo; echo "$cluster_pid"; '
-                   'trap "cluster_stop; exit 0" TERM; read -r _ || true; cluster_stop')
+                   'read -r _ || true; trap "" INT TERM HUP; cluster_stop')
 
 
 class Cluster:
@@ -150,9 +150,11 @@ class Cluster:
 
     def __init__(self, home):
         prelude = 'set -euo pipefail; say() { :; }; die() { echo "$*" >&2; exit 1; }\n'
+        self.lives, its_end = os.pipe()  # ends with the last process that has its other end
         self.process = subprocess.Popen(
             ["/bin/bash", "-c", prelude + SERVE, "bash", home], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, text=True, pass_fds=(its_end,))
+        os.close(its_end)
         self.url = self.process.stdout.readline().strip()
         self.postmaster = int(self.process.stdout.readline())
 
@@ -160,6 +162,9 @@ class Cluster:
         self.process.stdin.close()
         assert self.process.wait(60) == 0
         self.process.stdout.close()
+        os.set_blocking(self.lives, False)
+        assert os.read(self.lives, 1) == b"", "somebody is left"  # else BlockingIOError
+        os.close(self.lives)
 
     def kill(self):
         """kill -9 of the script alone; returns when its server has ended too."""

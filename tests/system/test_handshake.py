@@ -39,7 +39,7 @@ def test_check_refuses_in_one_sentence(program, config_dir, build, name):
 
     assert done.returncode == 2
     (sentence,) = sentences(done)
-    assert sentence.startswith(str(build / "test-plugins" / f"{name}.so"))
+    assert str(build / "test-plugins" / f"{name}.so") in sentence
     assert f'"{name}"' in sentence
     assert all(part in sentence for part in REFUSED[name]), sentence
     assert done.stdout == ""
@@ -109,7 +109,7 @@ def test_check_names_the_file_whose_constructor_does_not_return(program, config_
 
     assert done.returncode == 2
     (sentence,) = [line for line in sentences(done) if "ended the process" in line]
-    assert sentence.startswith(str(build / f"test-plugins/{name}.so"))
+    assert str(build / f"test-plugins/{name}.so") in sentence
     assert f'plugin "{name}"' in sentence
 
 
@@ -122,7 +122,7 @@ def test_check_refuses_what_is_no_plugin(program, config_dir, tmp_path, content)
 
     assert done.returncode == 2
     (sentence,) = sentences(done)
-    assert sentence == f'{file}: plugin "hello" is not an ELF file'
+    assert sentence.endswith(f'plugins.hello.path: {file}: plugin "hello" is not an ELF file')
 
 
 @pytest.mark.parametrize("kept", [64, 4096, 0.5, 0.98])
@@ -135,7 +135,7 @@ def test_check_refuses_a_truncated_plugin(program, config_dir, build, tmp_path, 
 
     assert done.returncode == 2
     (sentence,) = sentences(done)
-    assert sentence.startswith(str(file))
+    assert str(file) in sentence and "development.json:" in sentence
 
 
 def test_check_refuses_a_plugin_under_another_name(program, config_dir, build):

@@ -1,7 +1,10 @@
 """The server as a process: it starts, answers, and ends cleanly."""
 import signal
+import subprocess
 
 import pytest
+
+from harness import process, wait, wire
 
 
 def test_server_answers_and_ends_with_zero(server):
@@ -54,3 +57,30 @@ def test_a_plugin_is_stopped_when_none_of_its_code_runs_any_more(server):
 
     said = [line["message"] for line in s.lines if line.get("plugin") == "linger"]
     assert "stopped" not in said or said.index("lingered") < said.index("stopped"), said
+
+
+def test_it_serves_without_standard_files(build, tmp_path):
+    """What it opens first gets none of their numbers."""
+    config = process.write_config(build, tmp_path, tmp_path / "config", None, ["hello"], "")
+    port = process.free_port()
+    with open(tmp_path / "errors", "w+b") as errors:
+        server = subprocess.Popen(
+            ["/bin/sh", "-c", 'exec "$@" <&- >&-', "sh", build / "sim-exchange", "serve",
+             "--config", config], env=process.environment({"PORT": str(port)}), stderr=errors)
+        try:
+            wait.until(lambda: is_answered(port), "an answer")
+            server.terminate()
+            assert server.wait(process.END_S) == 0
+        finally:
+            server.kill()
+            server.wait()
+        errors.seek(0)
+        assert errors.read() == b""
+
+
+def is_answered(port):
+    try:
+        with wire.Connection(("127.0.0.1", port)) as conn:
+            return conn.request("GET", "/hello", {"Connection": "close"}).status == 200
+    except ConnectionRefusedError:
+        return False

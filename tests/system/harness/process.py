@@ -18,7 +18,7 @@ START_S = 60
 END_S = 60
 SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:).*$",
                        re.MULTILINE)
-GENERATION_SERVES = re.compile(r"^generation \d+ serves with \d+ workers$")
+GENERATION_SERVES = re.compile(r"^generation (\d+) serves with \d+ workers$")
 GRANTS = ["db", "blocking", "stream", "all_routes"]
 
 
@@ -102,6 +102,7 @@ class Server:
         self.errors = ""
         self.news = threading.Condition()
         self.readers = []
+        self.generation = 1  # the last one that was seen to serve
         write_config(build, home, self.config, self.overrides, plugins, url)
 
     # -- start and end
@@ -157,10 +158,15 @@ class Server:
         write_config(self.build, self.home, self.config, self.overrides, self.plugins, self.url)
 
     def reload(self):
-        """HUP, and waits until the new generation serves."""
-        since = len(self.lines)
+        """HUP, and waits until a generation serves that is newer than the last one."""
+        def is_newer(line):
+            found = GENERATION_SERVES.search(str(line.get("message", "")))
+            return found and int(found.group(1)) > self.generation
+
         self.signal(signal.SIGHUP)
-        return self.wait_line(GENERATION_SERVES, since)
+        line = self.wait_line(is_newer)
+        self.generation = int(GENERATION_SERVES.search(line["message"]).group(1))
+        return line
 
     def wait_end(self):
         """Its exit status."""

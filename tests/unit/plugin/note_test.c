@@ -101,7 +101,7 @@ static int read_note(const char *path, struct sx_report *rep, struct sx_plugin_n
     int err;
 
     sx_report_init(rep);
-    err = sx_plugin_note_read(path, NULL, rep, ret_note);
+    err = sx_plugin_note_read(path, path, NULL, rep, ret_note);
     assert_int_equal(rep->n_faults, err == 0 ? 0 : 1);
     return err;
 }
@@ -329,7 +329,7 @@ static void the_caller_can_name_the_plugin(void **state)
 
     write_file(*state, "", 0);
     sx_report_init(&rep);
-    assert_int_equal(sx_plugin_note_read(*state, "orders", &rep, &note), SX_ERR_INVALID);
+    assert_int_equal(sx_plugin_note_read(*state, *state, "orders", &rep, &note), SX_ERR_INVALID);
     assert_non_null(strstr(rep.faults[0], ": plugin \"orders\" is not an ELF file"));
     sx_report_finish(&rep);
 }

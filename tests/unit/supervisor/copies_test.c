@@ -207,9 +207,10 @@ static void every_bad_plugin_is_told_with_name_and_path(void **state)
     assert_int_equal(create(f, &copies), SX_ERR_INVALID);
 
     assert_int_equal(f->rep.n_faults, 3);
-    assert_string_equal(f->rep.faults[0],
-                        "plugins.a: /nowhere/a.so: cannot be read: No such file or directory");
-    assert_non_null(strstr(f->rep.faults[1], "plugins.off: /tmp/sx-copies-"));
+    assert_string_equal(
+        f->rep.faults[0],
+        "default: plugins.a: /nowhere/a.so: cannot be read: No such file or directory");
+    assert_non_null(strstr(f->rep.faults[1], "default: plugins.off: /tmp/sx-copies-"));
     assert_non_null(strstr(f->rep.faults[2], "expected sha256 \"" HASH_OF_ONE "\", found \""));
 }
 

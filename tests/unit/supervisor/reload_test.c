@@ -64,7 +64,7 @@ static void missing_plugin_changes_nothing(void **state)
                "\"/nowhere/orders.so\" } } }\n");
     signal_it(f, SIGHUP);
 
-    expect_log(f, "plugins.orders: /nowhere/orders.so: cannot be read");
+    expect_log(f, "base.json:1: plugins.orders.path: /nowhere/orders.so: cannot be read");
     expect_unchanged(f, &old);
 }
 
@@ -118,6 +118,21 @@ static void plugin_that_crashes_the_checker_is_named(void **state)
     expect_log_line(f, "the reload has failed", line, sizeof line);
     assert_non_null(strstr(line, "checker 0 of generation 2 (pid "));
     assert_non_null(strstr(line, "SIGABRT); the loop, thread 0 ran plugin \"crashy\" 1.2.3"));
+    expect_unchanged(f, &old);
+}
+
+/* With any code: it did not come to its end. */
+static void plugin_that_exits_in_the_checker_has_not_passed(void **state)
+{
+    struct fixture *f = *state;
+    struct event old = start_serving(f);
+    char line[4096];
+
+    write_text(f->dir, "mode", "check=quit");
+    signal_it(f, SIGHUP);
+
+    expect_log_line(f, "the reload has failed", line, sizeof line);
+    assert_non_null(strstr(line, "exited with code 0"));
     expect_unchanged(f, &old);
 }
 
@@ -302,6 +317,7 @@ static int run_group(void)
         TEST(address_that_cannot_be_bound_changes_nothing),
         TEST(checker_that_refuses_is_quoted),
         TEST(plugin_that_crashes_the_checker_is_named),
+        TEST(plugin_that_exits_in_the_checker_has_not_passed),
         TEST(checker_that_hangs_is_killed_at_its_deadline),
         TEST(worker_that_fails_gives_the_whole_generation_up),
         TEST(failed_reload_can_be_repeated),

@@ -114,7 +114,8 @@ static void missing_plugin_is_told_before_any_worker(void **state)
     start(f);
 
     expect_exit(f, 2);
-    expect_error(f, "plugins.orders: /nowhere/orders.so: cannot be read: No such file");
+    expect_error(
+        f, "base.json:1: plugins.orders.path: /nowhere/orders.so: cannot be read: No such file");
 }
 
 static void address_in_use_is_a_failure_at_run_time(void **state)

@@ -1,0 +1,70 @@
+"""Plugins that misbehave, one route a fault: who did it is told, and the server goes on."""
+import pytest
+
+from harness import wait, wire
+
+FAULTS = {"faults": {"mount": {"prefix": "/faults"}}}
+# Without a sanitizer's own handler the process dies of the signal itself.
+PLAIN = {"ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:handle_abort=0:use_sigaltstack=0"}
+
+
+@pytest.fixture
+def faults(server):
+    return server(plugins={**FAULTS, "hello": {}}, env=PLAIN, may_die=True)
+
+
+@pytest.mark.parametrize("path, signal", [
+    ("/faults/segv", "SIGSEGV"),
+    ("/faults/abort", "SIGABRT"),
+    ("/faults/overflow", "SIGSEGV"),
+    ("/faults/pool/segv", "SIGSEGV"),
+])
+def test_a_crash_names_the_plugin_and_the_worker_is_replaced(faults, path, signal):
+    victim = faults.workers()
+
+    with faults.connect() as conn:
+        with pytest.raises((wire.Closed, ConnectionResetError)):
+            conn.request("GET", path)
+
+    line = faults.wait_line(signal)
+    assert line["severity"] == "ERROR"
+    assert (line["plugin"], line["plugin_version"]) == ("faults", "1.0.0")
+    assert line["route"] == path
+    wait.until(lambda: faults.workers() not in ([], victim), "another worker")
+    assert faults.get("/hello").status == 200
+
+
+def test_a_handler_that_does_not_answer_is_answered_for(faults):
+    answer = faults.get("/faults/silent")
+
+    assert (answer.status, answer.json["code"]) == (500, "no_answer")
+    line = faults.wait_line("neither answered nor started")
+    assert (line["plugin"], line["route"]) == ("faults", "/faults/silent")
+
+
+def test_a_second_answer_is_refused_and_the_first_one_goes_out(faults):
+    answer = faults.get("/faults/double-reply")
+
+    assert (answer.status, answer.text) == (200, "first\n")
+    faults.wait_line("first reply 0, second reply -2")
+
+
+def test_a_loop_that_does_not_come_back_is_named(faults):
+    """The loop spins for as long as it takes the supervisor to say so."""
+    with faults.connect() as conn:
+        conn.send(b"GET /faults/spin?ms=2500 HTTP/1.1\r\nHost: t\r\n\r\n")
+
+        line = faults.wait_line("serves nobody meanwhile")
+
+        assert (line["plugin"], line["route"]) == ("faults", "/faults/spin")
+        assert conn.response().text == "spun\n"
+
+
+def test_a_pool_thread_that_works_long_stops_nobody(faults):
+    with faults.connect() as conn:
+        conn.send(b"GET /faults/pool/spin?ms=700 HTTP/1.1\r\nHost: t\r\n\r\n")
+
+        assert faults.get("/hello").status == 200  # on the loop, meanwhile
+
+        assert conn.response().text == "spun\n"
+    assert not any("serves nobody" in str(line.get("message")) for line in faults.lines)

@@ -1,0 +1,116 @@
+"""HUP: a checked new generation takes over without a lost request, or the old one goes on."""
+import os
+import shutil
+import signal
+
+import pytest
+
+from harness import load, process, wait
+
+GIVEN_UP = "the reload has failed"
+
+
+@pytest.mark.parametrize("mode", ["keepalive", "pipelined", "oneshot"])
+def test_no_request_is_lost_or_crossed_by_reloads(server, mode):
+    s = server({"server": {"workers": 2}}, plugins=["probe"])
+
+    with load.Load(s.port, mode=mode, routes="token,echo,db", connections=8, seconds=8) as client:
+        n_reloads = 0
+        while client.is_running() and n_reloads < 5:
+            before = s.workers()
+            s.reload()
+            wait.until(lambda old=before: not set(old) & set(s.workers()), "the old ones' end")
+            n_reloads += 1
+        totals = client.finish()
+
+    assert n_reloads > 1
+    assert totals["answered"] > 0 and load.faults(totals) == 0, totals
+
+
+def test_a_reload_takes_another_file_and_another_configuration(server, build, tmp_path):
+    file = tmp_path / "hello.so"
+    shutil.copy(process.plugin_file(build, "hello"), file)
+    s = server(plugins={"hello": {"path": str(file)}}, wants_database=False)
+    assert s.get("/probe/ok").status == 404
+
+    s.rewrite(plugins={"hello": {"path": str(file), "mount": {"prefix": "/moved"}},
+                       "probe": {}})
+    s.reload()
+
+    assert (s.get("/moved/hello").status, s.get("/hello").status) == (200, 404)
+    assert s.get("/probe/ok").status == 200
+
+
+BAD = {
+    "no_plugin": (lambda file: file.write_bytes(b"no ELF at all"), "hello.so"),
+    "cut_off": (lambda file: os.truncate(file, 3000), "hello.so"),
+    "missing": (lambda file: file.unlink(), "hello.so"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_a_bad_file_leaves_the_old_generation_and_is_named(server, build, tmp_path, name):
+    file = tmp_path / "hello.so"
+    shutil.copy(process.plugin_file(build, "hello"), file)
+    s = server(plugins={"hello": {"path": str(file)}}, wants_database=False)
+    workers = s.workers()
+    damage, named = BAD[name]
+
+    damage(file)
+    assert s.get("/hello").status == 200  # what is loaded is a copy
+    s.signal(signal.SIGHUP)
+    s.wait_line(GIVEN_UP)
+
+    assert any(named in str(line["message"]) for line in s.lines if line["severity"] == "ERROR")
+    assert s.workers() == workers
+    assert s.get("/hello").status == 200
+
+
+def test_a_plugin_that_crashes_as_it_is_loaded_leaves_the_old_generation(server):
+    s = server(wants_database=False, may_die=True)  # the checker dies, with a sanitizer's report
+
+    s.rewrite(plugins=["hello", "constructor_segv"])
+    s.signal(signal.SIGHUP)
+
+    assert "constructor_segv" in s.wait_line(GIVEN_UP)["message"]
+    assert s.get("/hello").status == 200
+
+
+def test_a_broken_configuration_leaves_the_old_generation(server):
+    s = server(wants_database=False)
+
+    (s.config / "development.json").write_text('{"server": {"workers": "many"}}')
+    s.signal(signal.SIGHUP)
+    s.wait_line(GIVEN_UP)
+
+    s.wait_line("development.json:1: server.workers: expected")
+    assert s.get("/hello").status == 200
+
+
+def test_killed_workers_are_replaced_and_a_killed_supervisor_leaves_nothing(server):
+    s = server({"server": {"workers": 2}}, wants_database=False, may_die=True)
+    victims = s.workers()
+
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    wait.until(lambda: len(set(s.workers()) - set(victims)) == 2, "two new workers")
+    assert s.get("/hello").status == 200
+
+    workers = s.workers()
+    s.signal(signal.SIGKILL)
+    s.wait_end()
+    wait.until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers),
+               "the workers' own end")
+
+
+def test_a_stuck_worker_does_not_outlive_a_killed_supervisor(server):
+    """Its loop hears nothing any more; the kernel tells it."""
+    s = server(plugins={"faults": {"mount": {"prefix": "/faults"}}}, may_die=True)
+    (worker,) = s.workers()
+    with s.connect() as conn:
+        conn.send(b"GET /faults/spin HTTP/1.1\r\nHost: t\r\n\r\n")
+        s.wait_line("serves nobody meanwhile")
+
+        s.signal(signal.SIGKILL)
+        s.wait_end()
+        wait.until(lambda: not os.path.exists(f"/proc/{worker}"), "the end of the worker")
