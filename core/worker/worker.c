@@ -226,6 +226,8 @@ static int fail(struct sx_worker *w, struct sx_report *rep)
 static int run(struct sx_worker *w)
 {
     w->phase = WORKER_READY;
+    if (!w->is_check)
+        sx_worker_slice_normal();
     /* Before the supervisor tells our predecessors, who look for a successor here. */
     if (!w->is_check)
         sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_READY);
@@ -252,6 +254,7 @@ int sx_worker_main(const char *spec_text, bool is_check)
     w->spec.control_fd = -1;
     sx_report_init(&rep);
     ignore_signals();
+    sx_worker_slice_short();
     if (read_inheritance(w, spec_text, &rep) < 0) {
         sx_report_print(&rep, stderr);
         return 2;

@@ -61,6 +61,10 @@ void sx_worker_log_db(void *arg, int severity, const char *text);
 /* budget.c: connections of all workers against the server's max_connections, said once */
 void sx_worker_budget(struct sx_worker *w);
 
+/* slice.c: before and after loading; for the calling thread */
+void sx_worker_slice_short(void);
+void sx_worker_slice_normal(void);
+
 /* drain.c: the way out */
 void sx_worker_drain(struct sx_worker *w, uint32_t delay_ms, uint32_t grace_ms);
 void sx_worker_stop(struct sx_worker *w);
