@@ -14,6 +14,7 @@ run_main()
     --faults) preset=dev ;;
     *) die "run: unknown option \"$1\"; there is --faults" ;;
     esac
+    run_hear_interrupts "$@"
     use dotenv
     use postgres
 
@@ -37,6 +38,18 @@ run_main()
     trap run_signal INT TERM HUP
     run_database
     run_serve "$checkout/build/$preset/sim-exchange" "$config" "$port"
+}
+
+# A shell starts "./dev run &" of a script with SIGINT ignored, which no trap can undo: begin anew
+# with what Ctrl-C sends.
+run_hear_interrupts()
+{
+    local ignored
+
+    ignored=$(sed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status)
+    if ((0x${ignored:-0} & 2)); then
+        exec env --default-signal=INT "$checkout/dev" run "$@"
+    fi
 }
 
 # The server keeps the lock open too: one that a killed script left behind is waited for.
