@@ -34,7 +34,7 @@ struct sx_board_thread {
     uint32_t depth;
     uint32_t tid; /* kernel thread id */
     struct sx_board_frame stack[SX_BOARD_STACK];
-    char request_id[40]; /* of the innermost request, NUL-terminated */
+    char request_id[72]; /* of the innermost request, NUL-terminated */
 };
 
 /* Counters of one worker slot; they outlive the worker.  [written by its loop] */

@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "board/board.h"
 
-#define BOARD_MAGIC       UINT64_C(0x31304452414f4258) /* changes with the layout */
+#define BOARD_MAGIC       UINT64_C(0x32304452414f4258) /* changes with the layout */
 #define BOARD_MAX_WORKERS 4096u
 #define BOARD_MAX_THREADS 4096u
 

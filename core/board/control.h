@@ -11,6 +11,11 @@
  *     failed REASON    could not start            drain DELAY GRACE
  *     drained          nothing left to finish     stop             end within a second
  *     leaving REASON   replace me, I finish       reopen PATH      standard output moved
+ *     crashed FAULT    my last words
+ *
+ * FAULT is "SIGNAL ADDRESS PLACE PLACE …": a number, an address in hexadecimal, and the places of
+ * the stack from the innermost on, each "plugin:NAME+OFFSET", "program+OFFSET", "FILE+OFFSET" of a
+ * library, or "?+ADDRESS".
  *
  * A worker accepts nothing before "serve": a generation takes over as a whole or not at all.
  */
@@ -57,6 +62,7 @@ enum sx_control_kind {
     SX_CONTROL_DRAIN,
     SX_CONTROL_STOP,
     SX_CONTROL_REOPEN,
+    SX_CONTROL_CRASHED,
 };
 
 struct sx_control_message {

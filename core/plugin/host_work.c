@@ -17,6 +17,19 @@ static struct sx_board_thread *board_thread(const struct sx_plugins *ps, uint32_
     return ps->rt.slot == NULL ? NULL : sx_board_thread_at(ps->rt.slot, thread);
 }
 
+_Static_assert(sizeof((struct sx_request_id *)0)->text <=
+                   sizeof((struct sx_board_thread *)0)->request_id,
+               "the board has room for the id of a request");
+
+/* The id was made before the thread got the request. */
+static void enter_board(struct sx_board_thread *board, const struct sx_req *r)
+{
+    if (board == NULL)
+        return;
+    memcpy(board->request_id, r->http.id.text, sizeof r->http.id.text);
+    sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial, sx_clock_mono_ns());
+}
+
 static void set_lease(struct sx_req *r, struct sx_db *db)
 {
     (void)pthread_mutex_lock(&r->set->lease_lock);
@@ -90,9 +103,7 @@ static void run_blocking(struct sx_work_item *item, uint32_t thread)
         r->work_result = SX_ECLOSED;
         return;
     }
-    if (board != NULL)
-        sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial,
-                       sx_clock_mono_ns());
+    enter_board(board, r);
     while (attempt(r, left == 0))
         left--;
     if (board != NULL)
@@ -144,9 +155,7 @@ static void run_offload(struct sx_work_item *item, uint32_t thread)
         (void)sx_lease_close(&db);
         return;
     }
-    if (board != NULL)
-        sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial,
-                       sx_clock_mono_ns());
+    enter_board(board, r);
     set_lease(r, &db);
     r->work_result = r->work_fn(r->plugin, &db, r->arg);
     set_lease(r, NULL);
@@ -280,6 +289,8 @@ static void run_task(struct sx_work_item *item, uint32_t thread)
     const char *left;
     struct sx_db db;
 
+    if (board != NULL)
+        board->request_id[0] = '\0';
     if (board != NULL)
         sx_board_enter(board, t->plugin->board, SX_BOARD_NONE, 0, sx_clock_mono_ns());
     t->result = sx_lease_open(&db, t->plugin, NULL, deadline);

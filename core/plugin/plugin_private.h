@@ -95,6 +95,7 @@ struct sx_plugins {
     bool is_closed; /* nothing new begins: operations, work, timers */
     pthread_t loop_thread;
     struct sx_board_thread *loop_board;
+    struct sx_req *running;               /* for whom the loop calls a plugin; NULL: for nobody */
     struct sx_db_migrate_plugin *migrate; /* owned, made on demand */
     struct sx_list streams;
     struct sx_cors cors;        /* what the HTTP floor borrows */
@@ -177,11 +178,10 @@ struct sx_db {
     bool may_retry; /* a lost race is no fault yet: there is another attempt */
 };
 
-
 /* Every call into a plugin is announced on the board */
-static inline void sx_call_enter(struct sx_plugins *ps, const struct sx_plugin *p,
-                                 const struct sx_req *r)
+static inline void sx_call_enter(struct sx_plugins *ps, const struct sx_plugin *p, struct sx_req *r)
 {
+    ps->running = r;
     if (ps->loop_board != NULL)
         sx_board_enter(ps->loop_board, p->board,
                        r != NULL && r->entry != NULL ? r->entry->board : SX_BOARD_NONE,
@@ -190,6 +190,7 @@ static inline void sx_call_enter(struct sx_plugins *ps, const struct sx_plugin *
 
 static inline void sx_call_leave(struct sx_plugins *ps)
 {
+    ps->running = NULL;
     if (ps->loop_board != NULL)
         sx_board_leave(ps->loop_board);
 }

@@ -97,6 +97,12 @@ struct sx_plugins_runtime {
     void *arg;
 };
 
+/* The plugin whose file is mapped at base (dl_iterate_phdr), or NULL. */
+const char *sx_plugins_name_at(const struct sx_plugins *ps, uintptr_t base);
+/* The id of the request that the loop is calling a plugin for goes on the board.  For the handler
+ * of a fault on the loop: async-signal-safe. */
+void sx_plugins_name_request(struct sx_plugins *ps);
+
 /* The callbacks for the HTTP floor and the size of its requests. */
 void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops,
                          size_t *ret_request_size);

@@ -2,6 +2,7 @@
  * plugin/set.c - the life of the set: loaded, started, drained, stopped.
  */
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -465,6 +466,33 @@ void sx_plugins_stop(struct sx_plugins *ps)
 {
     sx_plugins_close(ps);
     call_each(ps, true);
+}
+
+/* --- What the handler of a fault asks --------------------------------------------------------- */
+
+const char *sx_plugins_name_at(const struct sx_plugins *ps, uintptr_t base)
+{
+    for (size_t i = 0; i < ps->n_plugins; i++) {
+        const struct sx_plugin *p = &ps->plugins[i];
+        struct link_map *map;
+
+        if (p->handle != NULL && dlinfo(p->handle, RTLD_DI_LINKMAP, &map) == 0 &&
+            map->l_addr == base)
+            return p->note.name;
+    }
+    return NULL;
+}
+
+void sx_plugins_name_request(struct sx_plugins *ps)
+{
+    const char *id = ps->running == NULL ? NULL : sx_http_request_id(&ps->running->http);
+    size_t size = sizeof ps->loop_board->request_id;
+
+    if (ps->loop_board == NULL)
+        return;
+    ps->loop_board->request_id[0] = '\0';
+    if (id != NULL)
+        memcpy(ps->loop_board->request_id, id, strnlen(id, size - 1) + 1);
 }
 
 /* --- What main asks -------------------------------------------------------------------------- */

@@ -195,6 +195,7 @@ void sx_child_destroy(struct sx_supervisor *sup, struct sx_child *child)
         child->gen->n_children--;
     sx_list_remove(&child->link);
     free(child->reason);
+    free(child->crash);
     free(child);
 }
 

@@ -113,6 +113,21 @@ static void add_name(struct sx_buf *b, const struct sx_child *child)
                   child->gen->number, (int)child->pid);
 }
 
+static void add_crash(const struct sx_supervisor *sup, const struct sx_child *child,
+                      struct sx_buf *b)
+{
+    struct sx_crash crash;
+
+    if (sx_crash_read(sup, child, &crash) && crash.place_len > 0) {
+        const char *trace = sx_buf_text(&crash.trace);
+
+        sx_buf_printf(b, "; at address %s in %.*s", crash.address, (int)crash.place_len, trace);
+        if (crash.from_len > 0)
+            sx_buf_printf(b, ", called from %.*s", (int)crash.from_len, trace + crash.from);
+    }
+    sx_crash_finish(&crash);
+}
+
 char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *child, int status)
 {
     struct sx_buf b;
@@ -120,6 +135,7 @@ char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *c
     sx_buf_init(&b, MAX_TEXT);
     add_name(&b, child);
     add_end(&b, child, status);
+    add_crash(sup, child, &b);
     if (child->slot != SX_BOARD_NONE)
         add_threads(sup, child, &b);
     if (sx_buf_text(&b) == NULL) {
@@ -159,6 +175,8 @@ static void log_with_suspect(const struct sx_supervisor *sup, const struct sx_ch
 {
     struct last_words w = { .has_route = false };
     bool has_suspect = find_suspect(sup, child, &w);
+    struct sx_crash crash;
+    bool has_crash = sx_crash_read(sup, child, &crash);
     const struct sx_log_field fields[] = {
         { "pid", SX_LOG_INT, { .i = child->pid } },
         { "plugin", SX_LOG_STR, { .s = has_suspect ? w.name.plugin : NULL } },
@@ -166,10 +184,13 @@ static void log_with_suspect(const struct sx_supervisor *sup, const struct sx_ch
         { "plugin_build", SX_LOG_STR, { .s = text_or_null(w.name.build) } },
         { "route", SX_LOG_STR, { .s = w.has_route ? w.name.route : NULL } },
         { "request_id", SX_LOG_STR, { .s = text_or_null(w.request_id) } },
+        { "signal", SX_LOG_STR, { .s = has_crash ? crash.signal : NULL } },
+        { "backtrace", SX_LOG_STR, { .s = has_crash ? sx_buf_text(&crash.trace) : NULL } },
         { NULL, SX_LOG_END, { .i = 0 } },
     };
 
     sx_log_line(sup->log, severity, fields, "%s", text);
+    sx_crash_finish(&crash);
 }
 
 void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *child, int status)

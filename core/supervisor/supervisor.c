@@ -74,6 +74,10 @@ static void on_message(struct sx_supervisor *sup, struct sx_child *child,
             sx_child_set_deadline(child, DRAINED_MS);
         break;
     case SX_CONTROL_LEAVING: on_leaving(sup, child, m->text); break;
+    case SX_CONTROL_CRASHED:
+        if (child->crash == NULL)
+            child->crash = strdup(m->text);
+        break;
     default: /* what only we say: a plugin has got hold of the channel */
         sx_child_kill(child, "has sent what no worker sends");
         break;

@@ -60,6 +60,7 @@ struct sx_child {
     uint64_t deadline_ns; /* killed then; 0: none */
     uint32_t allowed_ms;  /* how long the deadline was */
     char *reason;         /* owned: what it said of its failure, or why we killed it */
+    char *crash;          /* owned: its last words (board/control.h), or NULL */
     struct sx_stall stall;
 };
 
@@ -225,6 +226,22 @@ void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *chi
 void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_child *child);
 /* Does the board say that it was inside a plugin? */
 bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_child *child);
+
+/* --- last words: crash.c --------------------------------------------------------------------- */
+
+#define SX_CRASH_MAX_BYTES 8192u
+
+struct sx_crash {
+    char signal[24], address[24];
+    struct sx_buf trace;   /* owned: "hello.so+0x1139 (hello+0x9) < sim-exchange+0x…" */
+    size_t place_len;      /* of its first place; 0: there is none */
+    size_t from, from_len; /* in trace: the first place inside a plugin, if that is another */
+};
+
+/* What child said, in words; false: nothing that makes sense.  finish in any case. */
+bool sx_crash_read(const struct sx_supervisor *sup, const struct sx_child *child,
+                   struct sx_crash *ret_crash);
+void sx_crash_finish(struct sx_crash *crash);
 
 /* --- loops that do not come back: stall.c ------------------------------------------------- */
 

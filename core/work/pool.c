@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/altstack.h"
 #include "base/check.h"
 #include "base/error.h"
 
@@ -65,13 +66,16 @@ static struct sx_work_item *wait_for_item(struct sx_work_pool *pool)
 static void *run_thread(void *arg)
 {
     struct start start = *(struct start *)arg;
+    struct sx_altstack stack;
     struct sx_work_item *item;
 
     free(arg);
+    sx_altstack_open(&stack);
     while ((item = wait_for_item(start.pool)) != NULL) {
         item->run(item, start.thread);
         hand_back(start.pool, item);
     }
+    sx_altstack_close(&stack);
     return NULL;
 }
 

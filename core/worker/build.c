@@ -83,6 +83,7 @@ static int load_plugins(struct sx_worker *w, struct sx_report *rep)
                                        .n_copies = w->copies.n,
                                        .on_run = on_run,
                                        .run_arg = w };
+    int err;
 
     w->copy_list = calloc(w->copies.n + 1, sizeof *w->copy_list);
     if (w->copy_list == NULL)
@@ -91,7 +92,9 @@ static int load_plugins(struct sx_worker *w, struct sx_report *rep)
         w->copy_list[i] = (struct sx_plugin_copy){ w->copies.v[i].name, w->copies.v[i].path,
                                                    w->copies.v[i].sha256 };
     set.copies = w->copy_list;
-    return sx_plugins_load(&set, rep, &w->plugins);
+    err = sx_plugins_load(&set, rep, &w->plugins);
+    sx_worker_fault_map(w);
+    return err;
 }
 
 /* --- The database ---------------------------------------------------------------------------- */
@@ -159,6 +162,7 @@ static int build_db(struct sx_worker *w, struct sx_report *rep)
     err = sx_worker_open_db(w->config, rep, &w->db);
     if (err < 0)
         return err;
+    sx_worker_fault_map(w);
     w->has_db = true;
     (void)snprintf(w->db_why, sizeof w->db_why, "connecting");
     err = verify_migrations(w, rep);

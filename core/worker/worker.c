@@ -202,6 +202,7 @@ static void finish(struct sx_worker *w)
     sx_log_destroy(w->log);
     sx_board_destroy(w->board);
     sx_config_destroy(w->config);
+    sx_worker_fault_unwatch(w);
 }
 
 /* Every fault goes to the supervisor, which decides what it means. */
@@ -263,8 +264,8 @@ int sx_worker_main(const char *spec_text, bool is_check)
         sx_report_finish(&rep);
         return 1;
     }
-    if (open_log(w, &rep) < 0 || open_board(w, &rep) < 0 || start_loop(w, &rep) < 0 ||
-        sx_worker_build(w, &rep) < 0)
+    if (sx_worker_fault_watch(w) < 0 || open_log(w, &rep) < 0 || open_board(w, &rep) < 0 ||
+        start_loop(w, &rep) < 0 || sx_worker_build(w, &rep) < 0)
         return fail(w, &rep);
     sx_report_finish(&rep);
     code = run(w);

@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include "base/altstack.h"
 #include "base/log.h"
 #include "board/board.h"
 #include "board/control.h"
@@ -44,6 +45,7 @@ struct sx_worker {
     struct sx_plugins *plugins;
     const struct sx_db_module *db;
     struct sx_db_pool *pool;
+    struct sx_worker_fault *fault; /* owned */
     struct sx_work_item budget;
     int budget_max; /* what the server allows, or a negative code */
     bool is_http_drained, is_db_ready, has_db;
@@ -60,6 +62,11 @@ void sx_worker_log_db(void *arg, int severity, const char *text);
 
 /* budget.c: connections of all workers against the server's max_connections, said once */
 void sx_worker_budget(struct sx_worker *w);
+
+/* fault.c: fatal signals say where they struck, from watch on; map after each loading */
+int sx_worker_fault_watch(struct sx_worker *w);
+void sx_worker_fault_map(struct sx_worker *w);
+void sx_worker_fault_unwatch(struct sx_worker *w); /* also of a half-built one */
 
 /* slice.c: before and after loading; for the calling thread */
 void sx_worker_slice_short(void);

@@ -70,7 +70,7 @@ static void become_user(const char *dir)
 }
 
 /* Runs a program of PostgreSQL as the cluster's user, with its output in DIR/log. */
-static pid_t spawn(const char *dir, const char *program, char *const argv[])
+static pid_t spawn(const char *dir, const char *program, char *argv[])
 {
     char path[320], log[96];
     pid_t pid = fork();
@@ -86,6 +86,7 @@ static pid_t spawn(const char *dir, const char *program, char *const argv[])
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
         _exit(126);
     (void)setpgid(0, 0); /* a Ctrl-C is for the test, which then ends this */
+    argv[0] = path;      /* by which it finds the other programs */
     (void)execv(path, argv);
     _exit(127);
 }

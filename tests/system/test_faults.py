@@ -1,4 +1,6 @@
 """Plugins that misbehave, one route a fault: who did it is told, and the server goes on."""
+import re
+
 import pytest
 
 from harness import wait, wire
@@ -13,23 +15,27 @@ def faults(server):
     return server(plugins={**FAULTS, "hello": {}}, env=PLAIN, may_die=True)
 
 
-@pytest.mark.parametrize("path, signal", [
-    ("/faults/segv", "SIGSEGV"),
-    ("/faults/abort", "SIGABRT"),
-    ("/faults/overflow", "SIGSEGV"),
-    ("/faults/pool/segv", "SIGSEGV"),
+@pytest.mark.parametrize("path, signal, function", [
+    ("/faults/segv", "SIGSEGV", "segv"),
+    ("/faults/abort", "SIGABRT", "abort_all"),
+    ("/faults/overflow", "SIGSEGV", "descend"),
+    ("/faults/pool/segv", "SIGSEGV", "segv"),
 ])
-def test_a_crash_names_the_plugin_and_the_worker_is_replaced(faults, path, signal):
+def test_a_crash_names_the_plugin_and_the_worker_is_replaced(faults, path, signal, function):
     victim = faults.workers()
 
     with faults.connect() as conn:
         with pytest.raises((wire.Closed, ConnectionResetError)):
-            conn.request("GET", path)
+            conn.request("GET", path, {"X-Request-Id": "the-culprit"})
 
     line = faults.wait_line(signal)
     assert line["severity"] == "ERROR"
     assert (line["plugin"], line["plugin_version"]) == ("faults", "1.0.0")
-    assert line["route"] == path
+    assert (line["route"], line["request_id"], line["signal"]) == (path, "the-culprit", signal)
+    place = rf"faults\.so\+0x[0-9a-f]+ \({function}\+0x[0-9a-f]+\)"
+    assert re.search(rf"(?:in|called from) {place}", line["message"])
+    if function != "descend":  # which fills all the room
+        assert re.search(rf"{place}.* < .*\((?:sx_|run_)\w+\+0x", line["backtrace"])
     wait.until(lambda: faults.workers() not in ([], victim), "another worker")
     assert faults.get("/hello").status == 200
 

@@ -57,6 +57,21 @@ static void crash_line_names_what_each_thread_ran(void **state)
     stop_and_expect(f, SIGTERM, 0);
 }
 
+static void crash_line_has_the_last_words_as_far_as_they_make_sense(void **state)
+{
+    struct fixture *f = *state;
+    char line[4096];
+
+    write_text(f->dir, "mode", "worker=crash");
+    (void)start_serving(f);
+
+    expect_log_line(f, "SIGSEGV", line, sizeof line);
+    assert_non_null(strstr(line, "; at address 0xbad in crashy.so+0x1; "));
+    assert_non_null(strstr(line, "crashy.so+0x1 < ?+0x2 < libc.so.6+0x3"));
+    write_text(f->dir, "mode", "worker=ok");
+    stop_and_expect(f, SIGTERM, 0);
+}
+
 static void replaced_worker_does_not_inherit_the_blame(void **state)
 {
     struct fixture *f = *state;
@@ -262,6 +277,7 @@ static int run_group(void)
         TEST(crashed_worker_is_replaced_at_once),
         TEST(connection_that_waits_survives_the_death_of_the_only_worker),
         TEST(crash_line_names_what_each_thread_ran),
+        TEST(crash_line_has_the_last_words_as_far_as_they_make_sense),
         TEST(replaced_worker_does_not_inherit_the_blame),
         TEST(worker_that_crashes_again_and_again_waits_longer_and_longer),
         TEST(replacement_that_cannot_start_is_tried_again),

@@ -51,7 +51,7 @@ static void worker_that_refuses_ends_the_start_with_its_own_words(void **state)
     start(f);
 
     expect_exit(f, 2);
-    read_text(f->dir, "errors", text, sizeof text);
+    read_errors(f, text, sizeof text);
     assert_string_equal(text, "plugin crashy: first sentence\nand a hint\n");
 }
 

@@ -1,0 +1,261 @@
+/*
+ * worker/fault.c - the last words of a worker that dies of a fault: which signal, where, and
+ * how it came there.
+ *
+ * The handler runs on a stack of its own and calls what is async-signal-safe: the unwinder of
+ * libgcc, which was used once before, and send().  It resolves no symbols; the supervisor reads
+ * them from the files.  Then the signal takes its course, so that a sanitizer still reports and
+ * a core is still dumped.
+ */
+#include <elf.h>
+#include <link.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "worker/worker_private.h"
+
+#define MAX_MODULES 256u
+#define MAX_FRAMES  32u
+#define MAX_WORDS   4096u
+#define MAX_NAME    64u
+
+static const int watched[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
+#define N_WATCHED (sizeof watched / sizeof watched[0])
+
+struct module {
+    uintptr_t base, begin, end; /* base: what addresses in the file are relative to */
+    char name[MAX_NAME];        /* "plugin:NAME", "program", or of a library's file */
+};
+
+struct sx_worker_fault {
+    struct sx_worker *worker;
+    struct sx_altstack stack; /* of the loop */
+    struct sigaction old[N_WATCHED];
+    pthread_t loop;
+    uint32_t is_dying; /* atomic: one thread tells */
+    size_t n_modules;
+    struct module modules[MAX_MODULES];
+    size_t len;
+    char words[MAX_WORDS];
+};
+
+/* A signal handler gets nothing of ours but what lies at a fixed place. */
+static struct sx_worker_fault *watching;
+
+/* --- Where things lie ---------------------------------------------------------------------- */
+
+static void name_module(struct sx_worker *w, const struct dl_phdr_info *info, struct module *m)
+{
+    const char *plugin = w->plugins == NULL ? NULL
+                                            : sx_plugins_name_at(w->plugins, info->dlpi_addr);
+    const char *slash = strrchr(info->dlpi_name, '/');
+
+    if (plugin != NULL)
+        (void)snprintf(m->name, sizeof m->name, "plugin:%s", plugin);
+    else if (info->dlpi_name[0] == '\0')
+        (void)snprintf(m->name, sizeof m->name, "program");
+    else
+        (void)snprintf(m->name, sizeof m->name, "%s", slash == NULL ? info->dlpi_name : slash + 1);
+}
+
+static int add_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct sx_worker_fault *f = arg;
+    struct module m = { .base = info->dlpi_addr, .begin = UINTPTR_MAX };
+
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+
+        if (p->p_type != PT_LOAD || (p->p_flags & PF_X) == 0)
+            continue;
+        if (m.base + p->p_vaddr < m.begin)
+            m.begin = m.base + p->p_vaddr;
+        if (m.base + p->p_vaddr + p->p_memsz > m.end)
+            m.end = m.base + p->p_vaddr + p->p_memsz;
+    }
+    if (m.begin >= m.end || f->n_modules == MAX_MODULES)
+        return 0;
+    name_module(f->worker, info, &m);
+    f->modules[f->n_modules++] = m;
+    return 0;
+}
+
+void sx_worker_fault_map(struct sx_worker *w)
+{
+    if (w->fault == NULL)
+        return;
+    w->fault->n_modules = 0;
+    (void)dl_iterate_phdr(add_module, w->fault);
+}
+
+/* --- In the handler ------------------------------------------------------------------------ */
+
+static void put(struct sx_worker_fault *f, const char *text, size_t len)
+{
+    if (len > sizeof f->words - 1 - f->len)
+        len = sizeof f->words - 1 - f->len;
+    memcpy(f->words + f->len, text, len);
+    f->len += len;
+    f->words[f->len] = '\0';
+}
+
+static void put_hex(struct sx_worker_fault *f, uintptr_t value)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[2 + 2 * sizeof value];
+    size_t at = sizeof text;
+
+    do {
+        text[--at] = digits[value & 15];
+        value >>= 4;
+    } while (value != 0);
+    text[--at] = 'x';
+    text[--at] = '0';
+    put(f, text + at, sizeof text - at);
+}
+
+static void put_place(struct sx_worker_fault *f, uintptr_t pc)
+{
+    put(f, " ", 1);
+    for (size_t i = 0; i < f->n_modules; i++) {
+        const struct module *m = &f->modules[i];
+
+        if (pc < m->begin || pc >= m->end)
+            continue;
+        put(f, m->name, strlen(m->name));
+        put(f, "+", 1);
+        put_hex(f, pc - m->base);
+        return;
+    }
+    put(f, "?+", 2);
+    put_hex(f, pc);
+}
+
+struct walk {
+    struct sx_worker_fault *fault;
+    uintptr_t pc; /* of the fault: what lies before it is the handler's */
+    bool is_found;
+    unsigned n_frames;
+};
+
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
+{
+    struct walk *walk = arg;
+    int is_exact = 0;
+    uintptr_t pc = _Unwind_GetIPInfo(context, &is_exact);
+
+    walk->is_found = walk->is_found || pc == walk->pc;
+    if (!walk->is_found || pc == 0)
+        return _URC_NO_REASON;
+    if (walk->n_frames == MAX_FRAMES)
+        return _URC_END_OF_STACK;
+    /* A return address lies behind its call, which may be the last thing of a function. */
+    put_place(walk->fault, is_exact != 0 ? pc : pc - 1);
+    walk->n_frames++;
+    return _URC_NO_REASON;
+}
+
+static uintptr_t pc_of(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (uintptr_t)context->uc_mcontext.pc;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
+/* "SIGNAL ADDRESS PLACE PLACE …", innermost first. */
+static void compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
+                    const ucontext_t *context)
+{
+    struct walk walk = { .fault = f, .pc = pc_of(context) };
+    char number[24];
+    /* Of a signal that somebody sent there is no address. */
+    uintptr_t address = info->si_code > 0 ? (uintptr_t)info->si_addr : 0;
+
+    f->len = 0;
+    put(f, number, sx_format_uint(number, (uint64_t)signo));
+    put(f, " ", 1);
+    put_hex(f, address);
+    (void)_Unwind_Backtrace(on_frame, &walk);
+    if (walk.n_frames == 0)
+        put_place(f, walk.pc);
+}
+
+/* The signal once more, with whoever it belonged to before. */
+static void give_up(struct sx_worker_fault *f, int signo, const siginfo_t *info)
+{
+    for (size_t i = 0; i < N_WATCHED; i++)
+        (void)sigaction(watched[i], &f->old[i], NULL);
+    /* A fault happens again when the handler returns, and abort() goes on by itself. */
+    if (info->si_code <= 0 && signo != SIGABRT)
+        (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo);
+}
+
+static void on_fault(int signo, siginfo_t *info, void *context)
+{
+    struct sx_worker_fault *f = watching;
+
+    if (__atomic_exchange_n(&f->is_dying, 1, __ATOMIC_ACQ_REL) != 0) {
+        for (;;) /* another thread is telling, and ends us all */
+            (void)pause();
+    }
+    if (pthread_equal(pthread_self(), f->loop) && f->worker->plugins != NULL)
+        sx_plugins_name_request(f->worker->plugins);
+    compose(f, signo, info, context);
+    (void)sx_control_send(f->worker->spec.control_fd, SX_CONTROL_CRASHED, f->words);
+    give_up(f, signo, info);
+}
+
+/* --- Beginning and end ----------------------------------------------------------------------- */
+
+static _Unwind_Reason_Code ignore_frame(struct _Unwind_Context *context, void *arg)
+{
+    (void)context;
+    (void)arg;
+    return _URC_NO_REASON;
+}
+
+int sx_worker_fault_watch(struct sx_worker *w)
+{
+    struct sigaction act = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+    w->fault = calloc(1, sizeof *w->fault);
+    if (w->fault == NULL)
+        return SX_ERR_NOMEM;
+    w->fault->worker = w;
+    w->fault->loop = pthread_self();
+    sx_altstack_open(&w->fault->stack);
+    (void)_Unwind_Backtrace(ignore_frame, NULL); /* it sets itself up at its first use */
+    sx_worker_fault_map(w);
+    watching = w->fault;
+    (void)sigemptyset(&act.sa_mask);
+    for (size_t i = 0; i < N_WATCHED; i++)
+        if (sigaction(watched[i], &act, &w->fault->old[i]) != 0)
+            return SX_ERR_IO;
+    return 0;
+}
+
+void sx_worker_fault_unwatch(struct sx_worker *w)
+{
+    if (w->fault == NULL)
+        return;
+    for (size_t i = 0; i < N_WATCHED; i++)
+        (void)sigaction(watched[i], &w->fault->old[i], NULL);
+    watching = NULL;
+    sx_altstack_close(&w->fault->stack);
+    free(w->fault);
+    w->fault = NULL;
+}
