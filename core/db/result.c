@@ -327,14 +327,25 @@ void sx_db_conn_read(struct sx_db_conn *conn)
         sx_db_conn_flush(conn);
 }
 
+#define MAX_RESENT 3u
+
 /* --- the end of a connection ---------------------------------------------------- */
+
+/* Each connection that stood when the first one died may be dying with it, so a read may meet as
+ * many deaths; but not for ever, because it may be what kills them. */
+static bool may_resend(const struct sx_db_pool *pool, const struct sx_db_job *job)
+{
+    uint32_t most = pool->n_conns < MAX_RESENT ? pool->n_conns : MAX_RESENT;
+
+    return job->is_read && job->n_resent < most && !pool->is_closing;
+}
 
 static void abandon(struct sx_db_pool *pool, struct sx_db_job *job, struct sx_list *again)
 {
     bool is_certain = job->error != NULL; /* the server has refused it */
 
     sx_list_remove(&job->link);
-    if (job->is_read && !is_certain && job->n_resent == 0 && !pool->is_closing) {
+    if (!is_certain && may_resend(pool, job)) {
         job->n_resent++;
         sx_list_push(again, &job->link);
         return;
