@@ -171,6 +171,11 @@ struct sx_board_thread *sx_board_thread_at(struct sx_board_worker *w, uint32_t t
     return &w->threads[thread].thread;
 }
 
+struct sx_board_thread *sx_board_fault_of(struct sx_board_worker *w)
+{
+    return &w->fault.thread;
+}
+
 void sx_board_set_state(struct sx_board_worker *w, uint32_t pid, uint32_t generation, int state)
 {
     __atomic_store_n(&w->pid, pid, __ATOMIC_RELAXED);

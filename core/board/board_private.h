@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "board/board.h"
 
-#define BOARD_MAGIC       UINT64_C(0x32304452414f4258) /* changes with the layout */
+#define BOARD_MAGIC       UINT64_C(0x33304452414f4258) /* changes with the layout */
 #define BOARD_MAX_WORKERS 4096u
 #define BOARD_MAX_THREADS 4096u
 
@@ -68,6 +68,7 @@ struct board_thread_line {
 };
 
 struct sx_board_worker {
+    struct board_thread_line fault; /* what the loop ran when a fault was contained */
     _Alignas(64) uint32_t pid;
     uint32_t generation;
     uint32_t state;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "http/multipart.h"
-#include "plugin/plugin_private.h"
+#include "plugin/guard.h"
 
 #define UPLOAD_OVERHEAD_BYTES 65536u /* delimiters and headers of the parts of a form */
 #define ALL_METHODS           "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -133,9 +133,7 @@ static bool run_hooks(struct sx_req *r)
             continue;
         pass_to(r, c->plugin);
         r->in_hook = true;
-        sx_call_enter(ps, r->plugin, r);
-        result = c->hook->before(r);
-        sx_call_leave(ps);
+        SX_GUARDED(ps, r->plugin, r, result = c->hook->before(r), result = SX_FAULTED);
         if (result == SX_NEXT && r->op == OP_NONE && r->http.resp.status == 0)
             continue;
         sx_settle(r, result);
@@ -153,12 +151,13 @@ void sx_advance(struct sx_req *r)
     if (r->set->n_hooks > 0 && !run_hooks(r))
         return;
     if (r->entry->route->blocking != NULL) {
-        sx_blocking_start(r);
+        if (r->plugin->is_broken)
+            sx_settle(r, SX_FAULTED);
+        else
+            sx_blocking_start(r);
         return;
     }
-    sx_call_enter(r->set, r->plugin, r);
-    result = r->entry->route->handler(r);
-    sx_call_leave(r->set);
+    SX_GUARDED(r->set, r->plugin, r, result = r->entry->route->handler(r), result = SX_FAULTED);
     sx_settle(r, result);
 }
 
@@ -237,9 +236,7 @@ static void call_after_hooks(struct sx_req *r)
             !(c->hook->all_routes || (r->entry != NULL && c->plugin == r->entry->plugin)))
             continue;
         r->plugin = c->plugin;
-        sx_call_enter(ps, c->plugin, r);
-        c->hook->after(r, &out);
-        sx_call_leave(ps);
+        SX_GUARDED(ps, c->plugin, r, c->hook->after(r, &out), );
     }
     if (r->entry != NULL)
         r->plugin = r->entry->plugin;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "plugin/plugin_private.h"
+#include "plugin/guard.h"
 
 _Static_assert(sizeof(sx_param) == sizeof(struct sx_db_param) &&
                    sizeof(sx_stmt) == sizeof(struct sx_db_stmt) &&
@@ -161,11 +161,10 @@ static void on_done(struct sx_db_op *op, struct sx_db_rows *const *rows,
     count_statements(r->set, op->n_stmts, failure != NULL);
     if (op->sent_ns != 0)
         r->db_ns += sx_clock_mono_ns() - op->sent_ns;
-    if (result == 0) {
-        sx_call_enter(r->set, r->plugin, r);
-        result = failure != NULL ? call_error(r, failure) : call_success(r, kind, rows);
-        sx_call_leave(r->set);
-    }
+    if (result == 0)
+        SX_GUARDED(r->set, r->plugin, r,
+                   result = failure != NULL ? call_error(r, failure) : call_success(r, kind, rows),
+                   result = SX_FAULTED);
     sx_settle(r, result);
 }
 
@@ -275,9 +274,7 @@ static void on_batch_done(struct sx_db_op *op, struct sx_db_rows *const *rows,
     struct own_batch *b = SX_MEMBER_OF(op, struct own_batch, op);
     struct sx_plugins *ps = b->plugin->set;
 
-    sx_call_enter(ps, b->plugin, NULL);
-    call_batch(b, rows, failure);
-    sx_call_leave(ps);
+    SX_GUARDED(ps, b->plugin, NULL, call_batch(b, rows, failure), );
     __atomic_sub_fetch(&ps->n_pending, 1, __ATOMIC_RELAXED);
     free_batch(b);
 }
@@ -334,9 +331,7 @@ static void on_notify(void *arg, const char *channel, const char *payload)
 {
     struct listener *l = arg;
 
-    sx_call_enter(l->plugin->set, l->plugin, NULL);
-    l->fn(l->plugin, channel, payload, l->arg);
-    sx_call_leave(l->plugin->set);
+    SX_GUARDED(l->plugin->set, l->plugin, NULL, l->fn(l->plugin, channel, payload, l->arg), );
 }
 
 int sx_host_listen(sx_plugin *p, const char *channel, sx_notify_fn *fn, void *arg)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin/plugin_private.h"
+#include "plugin/guard.h"
 
 #define MAX_EVENT_BYTES (1u << 20)
 
@@ -24,11 +24,8 @@ struct sx_stream {
 static void call_closed(struct sx_stream *s)
 {
     sx_list_remove(&s->link);
-    if (s->ops.closed != NULL) {
-        sx_call_enter(s->plugin->set, s->plugin, NULL);
-        s->ops.closed(s, s->arg);
-        sx_call_leave(s->plugin->set);
-    }
+    if (s->ops.closed != NULL)
+        SX_GUARDED(s->plugin->set, s->plugin, NULL, s->ops.closed(s, s->arg), );
     free(s);
 }
 
@@ -58,9 +55,7 @@ static void on_drained(struct sx_http_stream *http, void *arg)
     (void)http;
     if (s->ops.drained == NULL)
         return;
-    sx_call_enter(s->plugin->set, s->plugin, NULL);
-    s->ops.drained(s, s->arg);
-    sx_call_leave(s->plugin->set);
+    SX_GUARDED(s->plugin->set, s->plugin, NULL, s->ops.drained(s, s->arg), );
 }
 
 static int may_open(const struct sx_req *r)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin/plugin_private.h"
+#include "plugin/guard.h"
 
 #define RETRY_MS 100u
 
@@ -94,9 +94,7 @@ static void on_tick(uv_timer_t *uv)
     }
     if (t->spec.every_ms == 0)
         close_timer(t); /* it is gone when its fn is called */
-    sx_call_enter(p->set, p, NULL);
-    fn(p, arg);
-    sx_call_leave(p->set);
+    SX_GUARDED(p->set, p, NULL, fn(p, arg), );
 }
 
 /* The same in every instance, another for each timer of each plugin. */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "plugin/plugin_private.h"
+#include "plugin/guard.h"
 
 static struct sx_board_thread *board_thread(const struct sx_plugins *ps, uint32_t thread)
 {
@@ -171,12 +171,12 @@ static void run_offload(struct sx_work_item *item, uint32_t thread)
 static void on_offload_done(struct sx_work_item *item)
 {
     struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
-    int result;
+    int result = r->failed;
 
     r->op = OP_NONE;
-    sx_call_enter(r->set, r->plugin, r);
-    result = r->fn.done(r, r->work_result, r->arg);
-    sx_call_leave(r->set);
+    if (result == 0)
+        SX_GUARDED(r->set, r->plugin, r, result = r->fn.done(r, r->work_result, r->arg),
+                   result = SX_FAULTED);
     sx_settle(r, result);
 }
 
@@ -226,13 +226,12 @@ static void close_later(struct sx_req *r)
 static void on_later(uv_timer_t *timer)
 {
     struct sx_req *r = SX_MEMBER_OF(timer, struct sx_later, timer)->req;
-    int result;
+    int result = r->failed;
 
     close_later(r);
     r->op = OP_NONE;
-    sx_call_enter(r->set, r->plugin, r);
-    result = r->fn.after(r, r->arg);
-    sx_call_leave(r->set);
+    if (result == 0)
+        SX_GUARDED(r->set, r->plugin, r, result = r->fn.after(r, r->arg), result = SX_FAULTED);
     sx_settle(r, result);
 }
 
@@ -310,12 +309,10 @@ static void on_task_done(struct sx_work_item *item)
     struct task *t = SX_MEMBER_OF(item, struct task, item);
     struct sx_plugins *ps = t->plugin->set;
 
-    sx_call_enter(ps, t->plugin, NULL);
     if (t->post != NULL)
-        t->post(t->plugin, t->arg);
+        SX_GUARDED(ps, t->plugin, NULL, t->post(t->plugin, t->arg), );
     else if (t->done != NULL)
-        t->done(t->plugin, t->result, t->arg);
-    sx_call_leave(ps);
+        SX_GUARDED(ps, t->plugin, NULL, t->done(t->plugin, t->result, t->arg), );
     free_task(t);
 }
 

@@ -69,16 +69,22 @@ struct sx_plugin {
     struct sx_list listeners;
     uint32_t n_timers_made;
     bool is_started;
-    char *said; /* while check or start runs: room for its last error; else NULL */
+    bool is_broken; /* it has faulted: nothing of it is called any more */
+    char *said;     /* while check or start runs: room for its last error; else NULL */
 };
 
 #define SX_MAX_SAID 512
+
+/* The result of a call that faulted, or was not made because an earlier one had. */
+#define SX_FAULTED (-1000)
 
 /* A hook of a plugin in the chain of the whole server. */
 struct sx_chain {
     struct sx_plugin *plugin;
     const sx_hook *hook;
 };
+
+struct sx_guard;
 
 struct sx_plugins {
     struct sx_plugins_settings set;
@@ -95,7 +101,10 @@ struct sx_plugins {
     bool is_closed; /* nothing new begins: operations, work, timers */
     pthread_t loop_thread;
     struct sx_board_thread *loop_board;
-    struct sx_req *running;               /* for whom the loop calls a plugin; NULL: for nobody */
+    struct sx_req *running;         /* for whom the loop calls a plugin; NULL: for nobody */
+    struct sx_guard *guard;         /* innermost, of the call that the loop is in; NULL: in none */
+    bool has_broken;                /* a fault was contained: this process ends */
+    struct sx_req *running_faulted; /* whose call faulted, until it is answered */
     struct sx_db_migrate_plugin *migrate; /* owned, made on demand */
     struct sx_list streams;
     struct sx_cors cors;        /* what the HTTP floor borrows */
@@ -177,23 +186,6 @@ struct sx_db {
     bool has_error;
     bool may_retry; /* a lost race is no fault yet: there is another attempt */
 };
-
-/* Every call into a plugin is announced on the board */
-static inline void sx_call_enter(struct sx_plugins *ps, const struct sx_plugin *p, struct sx_req *r)
-{
-    ps->running = r;
-    if (ps->loop_board != NULL)
-        sx_board_enter(ps->loop_board, p->board,
-                       r != NULL && r->entry != NULL ? r->entry->board : SX_BOARD_NONE,
-                       r != NULL ? r->http.serial : 0, uv_now(ps->rt.loop) * 1000000);
-}
-
-static inline void sx_call_leave(struct sx_plugins *ps)
-{
-    ps->running = NULL;
-    if (ps->loop_board != NULL)
-        sx_board_leave(ps->loop_board);
-}
 
 static inline bool sx_is_loop(const struct sx_plugins *ps)
 {

@@ -94,6 +94,9 @@ struct sx_plugins_runtime {
     int64_t (*now_ns)(void *arg); /* the wall clock; NULL: the real one */
     /* The core's own answers ("/_sx/ready"); false when the path is none of them. */
     bool (*builtin)(struct sx_http_req *r, void *arg);
+    /* A fault of this plugin was contained on the loop: the process serves what it has, and is to
+     * end.  May be NULL. */
+    void (*on_broken)(void *arg, const char *plugin);
     void *arg;
 };
 
@@ -102,6 +105,13 @@ const char *sx_plugins_name_at(const struct sx_plugins *ps, uintptr_t base);
 /* The id of the request that the loop is calling a plugin for goes on the board.  For the handler
  * of a fault on the loop: async-signal-safe. */
 void sx_plugins_name_request(struct sx_plugins *ps);
+
+/* For the handler of a fault on the loop: whose code the innermost call is in, and its guard's
+ * place on the stack.  False: none that could be left.  Async-signal-safe, as what follows. */
+bool sx_plugins_call_of(const struct sx_plugins *ps, const char **ret_name, uintptr_t *ret_frame);
+/* Back to that guard: the call has failed. */
+_Noreturn void sx_plugins_leave_call(struct sx_plugins *ps);
+bool sx_plugins_have_broken(const struct sx_plugins *ps);
 
 /* The callbacks for the HTTP floor and the size of its requests. */
 void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops,

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "plugin/plugin_private.h"
+#include "plugin/guard.h"
 
 #define MAX_PLUGIN_BYTES (256u << 20)
 
@@ -342,9 +342,7 @@ static int call_plugin(struct sx_plugin *p, int (*fn)(sx_plugin *p), const char 
     if (fn == NULL)
         return 0;
     p->said = said;
-    sx_call_enter(p->set, p, NULL);
-    result = fn(p);
-    sx_call_leave(p->set);
+    SX_GUARDED(p->set, p, NULL, result = fn(p), result = SX_FAULTED);
     p->said = NULL;
     if (result < 0)
         sx_report_add(rep, "%s: plugin \"%s\" %s: its %s function returned %d%s%s", p->path,
@@ -429,9 +427,7 @@ static void call_each(struct sx_plugins *ps, bool stops)
 
         if (!p->is_started || fn == NULL)
             continue;
-        sx_call_enter(ps, p, NULL);
-        fn(p);
-        sx_call_leave(ps);
+        SX_GUARDED(ps, p, NULL, fn(p), );
     }
 }
 

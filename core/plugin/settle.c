@@ -43,6 +43,21 @@ void sx_note_failure(struct sx_req *r, const struct sx_db_failure *f)
             f->sqlstate[0] == '\0' ? "" : " (", f->sqlstate, f->sqlstate[0] == '\0' ? "" : ")");
 }
 
+/* The client whose request struck, and those who come to the broken plugin in the process that
+ * ends; the next process has a whole one. */
+static int answer_faulted(struct sx_req *r)
+{
+    bool is_first = r->set->running_faulted == r;
+
+    r->set->running_faulted = NULL;
+    if (is_first)
+        return sx_http_problem(&r->http, 500, "plugin_crashed", "the plugin \"%s\" crashed",
+                               r->plugin->note.name);
+    (void)sx_http_set_header(&r->http, sx_slice_of("Retry-After"), sx_slice_of("1"), false);
+    return sx_http_problem(&r->http, 503, "plugin_crashed",
+                           "the plugin \"%s\" crashed and is being replaced", r->plugin->note.name);
+}
+
 static int answer_internal(struct sx_req *r)
 {
     return sx_http_problem(&r->http, 500, "internal_error", "the server failed to answer");
@@ -82,6 +97,7 @@ int sx_fail_with(struct sx_req *r, int result)
     sx_http_unreply(&r->http);
     switch (result) {
     case SX_EDB: return answer_db(r);
+    case SX_FAULTED: return answer_faulted(r);
     case SX_EBUSY:
         (void)sx_http_set_header(&r->http, sx_slice_of("Retry-After"), sx_slice_of("1"), false);
         return sx_http_problem(&r->http, 503, "busy", "too much is under way, try again");

@@ -56,6 +56,7 @@ static void give_slot(struct sx_supervisor *sup, uint32_t slot)
 
     for (uint32_t i = 0; i < sup->n_threads; i++)
         memset(sx_board_thread_at(w, i), 0, sizeof(struct sx_board_thread));
+    memset(sx_board_fault_of(w), 0, sizeof(struct sx_board_thread));
     sx_board_counters_of(w)->connections_open = 0;
     sx_board_set_state(w, 0, 0, SX_WORKER_FREE);
     sup->is_slot_used[slot] = false;

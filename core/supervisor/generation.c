@@ -17,6 +17,7 @@
 
 #define NS_PER_MS        UINT64_C(1000000)
 #define GOOD_LIFE_NS     (UINT64_C(10000) * NS_PER_MS)
+#define FAIR_LIFE_NS     (UINT64_C(100) * NS_PER_MS) /* of a worker that leaves by itself */
 #define FIRST_BACKOFF_MS 100u
 #define MAX_BACKOFF_MS   5000u
 
@@ -186,13 +187,47 @@ uint32_t sx_seat_vacate(struct sx_seat *seat, const struct sx_child *child)
     return delay_ms;
 }
 
+void sx_seat_replace(struct sx_seat *seat, const struct sx_child *child)
+{
+    uint64_t now_ns = sx_clock_mono_ns();
+
+    if (now_ns - child->ready_ns >= FAIR_LIFE_NS)
+        *seat = (struct sx_seat){ .due_ns = now_ns };
+    else
+        (void)sx_seat_vacate(seat, child);
+}
+
+/* Workers that finish take the places of those that shall serve: the one that has had most time
+ * goes. */
+static void make_room(struct sx_supervisor *sup, const struct sx_generation *gen)
+{
+    for (struct sx_list *at = sup->children.next; at != &sup->children; at = at->next) {
+        struct sx_child *child = SX_MEMBER_OF(at, struct sx_child, link);
+
+        if (child->gen == gen && child->state == SX_CHILD_DRAINING) {
+            sx_child_kill(child, "had to make room before it had finished");
+            return;
+        }
+    }
+}
+
 void sx_generation_fill_seats(struct sx_supervisor *sup, struct sx_generation *gen, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < gen->n_seats; i++) {
         struct sx_seat *seat = &gen->seats[i];
 
-        if (seat->due_ns == 0 || seat->due_ns > now_ns || fill_seat(sup, gen, i) == 0)
+        int rc;
+
+        if (seat->due_ns == 0 || seat->due_ns > now_ns)
             continue;
+        rc = fill_seat(sup, gen, i);
+        if (rc == 0)
+            continue;
+        if (rc == SX_ERR_BUSY) {
+            make_room(sup, gen);
+            seat->due_ns = now_ns + FIRST_BACKOFF_MS * NS_PER_MS;
+            continue;
+        }
         sx_log_line(sup->log, SX_LOG_ERROR, NULL, "worker %u cannot be started: %s", i,
                     strerror(errno));
         seat->due_ns = now_ns + MAX_BACKOFF_MS * NS_PER_MS;

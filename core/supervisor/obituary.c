@@ -35,11 +35,9 @@ static void copy_printable(char *to, const char *from, size_t size)
 }
 
 /* What a thread of the child was inside of, innermost; false: no plugin. */
-static bool read_thread(const struct sx_supervisor *sup, uint32_t slot, uint32_t thread,
-                        struct last_words *ret_words)
+static bool read_entry(const struct sx_supervisor *sup, const struct sx_board_thread *t,
+                       struct last_words *ret_words)
 {
-    struct sx_board_worker *w = sx_board_worker_at(sup->board, slot);
-    const struct sx_board_thread *t = sx_board_thread_at(w, thread);
     uint32_t depth = __atomic_load_n(&t->depth, __ATOMIC_ACQUIRE);
     uint64_t now_ns = sx_clock_mono_ns();
     struct sx_board_frame frame;
@@ -55,6 +53,14 @@ static bool read_thread(const struct sx_supervisor *sup, uint32_t slot, uint32_t
     ret_words->ran_ms = frame.since_ns <= now_ns ? (now_ns - frame.since_ns) / NS_PER_MS : 0;
     ret_words->has_route = ret_words->name.route[0] != '\0';
     return true;
+}
+
+static bool read_thread(const struct sx_supervisor *sup, uint32_t slot, uint32_t thread,
+                        struct last_words *ret_words)
+{
+    struct sx_board_worker *w = sx_board_worker_at(sup->board, slot);
+
+    return read_entry(sup, sx_board_thread_at(w, thread), ret_words);
 }
 
 static void add_words(struct sx_buf *b, uint32_t thread, const struct last_words *w)
@@ -147,10 +153,13 @@ char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *c
 
 /* The first thread that was inside a plugin; most often there is but one. */
 static bool find_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
-                         struct last_words *ret_words)
+                         bool is_leaving, struct last_words *ret_words)
 {
     if (child->slot == SX_BOARD_NONE)
         return false;
+    if (is_leaving)
+        return read_entry(sup, sx_board_fault_of(sx_board_worker_at(sup->board, child->slot)),
+                          ret_words);
     for (uint32_t i = 0; i < sup->n_threads; i++) {
         if (read_thread(sup, child->slot, i, ret_words))
             return true;
@@ -162,7 +171,7 @@ bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_
 {
     struct last_words words;
 
-    return find_suspect(sup, child, &words);
+    return find_suspect(sup, child, false, &words);
 }
 
 static const char *text_or_null(const char *text)
@@ -171,10 +180,10 @@ static const char *text_or_null(const char *text)
 }
 
 static void log_with_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
-                             enum sx_log_severity severity, const char *text)
+                             enum sx_log_severity severity, bool is_leaving, const char *text)
 {
     struct last_words w = { .has_route = false };
-    bool has_suspect = find_suspect(sup, child, &w);
+    bool has_suspect = find_suspect(sup, child, is_leaving, &w);
     struct sx_crash crash;
     bool has_crash = sx_crash_read(sup, child, &crash);
     const struct sx_log_field fields[] = {
@@ -197,7 +206,7 @@ void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *chi
 {
     char *text = sx_obituary_text(sup, child, status);
 
-    log_with_suspect(sup, child, SX_LOG_ERROR, text != NULL ? text : "a worker has died");
+    log_with_suspect(sup, child, SX_LOG_ERROR, false, text != NULL ? text : "a worker has died");
     free(text);
 }
 
@@ -212,6 +221,22 @@ void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_chil
     if (read_thread(sup, child->slot, 0, &words))
         add_words(&b, 0, &words);
     if (sx_buf_text(&b) != NULL)
-        log_with_suspect(sup, child, SX_LOG_WARNING, b.data);
+        log_with_suspect(sup, child, SX_LOG_WARNING, false, b.data);
+    sx_buf_finish(&b);
+}
+
+void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_child *child,
+                             const char *reason)
+{
+    struct last_words words;
+    struct sx_buf b;
+
+    sx_buf_init(&b, MAX_TEXT);
+    add_name(&b, child);
+    sx_buf_printf(&b, " finishes what it has and ends: %s", reason);
+    add_crash(sup, child, &b);
+    if (find_suspect(sup, child, true, &words))
+        add_words(&b, 0, &words);
+    log_with_suspect(sup, child, SX_LOG_ERROR, true, sx_buf_text(&b) != NULL ? b.data : reason);
     sx_buf_finish(&b);
 }

@@ -53,10 +53,9 @@ static void on_leaving(struct sx_supervisor *sup, struct sx_child *child, const 
         sx_child_kill(child, NULL);
         return;
     }
-    sx_log_line(sup->log, SX_LOG_ERROR, NULL, "worker %u of generation %u (pid %d) leaves: %s",
-                child->index, child->gen->number, (int)child->pid, reason);
+    sx_obituary_log_leaving(sup, child, reason);
     if (seat != NULL)
-        sx_seat_vacate(seat, child);
+        sx_seat_replace(seat, child);
     sx_child_drain(child, 0, child->gen->config->server.drain_ms);
 }
 
@@ -75,8 +74,8 @@ static void on_message(struct sx_supervisor *sup, struct sx_child *child,
         break;
     case SX_CONTROL_LEAVING: on_leaving(sup, child, m->text); break;
     case SX_CONTROL_CRASHED:
-        if (child->crash == NULL)
-            child->crash = strdup(m->text);
+        free(child->crash); /* of a fault that was contained */
+        child->crash = strdup(m->text);
         break;
     default: /* what only we say: a plugin has got hold of the channel */
         sx_child_kill(child, "has sent what no worker sends");

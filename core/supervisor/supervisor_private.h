@@ -140,6 +140,9 @@ struct sx_seat *sx_generation_seat_of(struct sx_generation *gen, const struct sx
 /* Nobody sits here any more; when to fill it again depends on how long the last one lived: in
  * so many milliseconds. */
 uint32_t sx_seat_vacate(struct sx_seat *seat, const struct sx_child *child);
+/* child leaves on its own and finishes: the seat is filled at once, unless it lived so short that
+ * the next one may do no better. */
+void sx_seat_replace(struct sx_seat *seat, const struct sx_child *child);
 /* 0, 100, 200, 400 … 5000 ms before the n-th restart after a short life. */
 uint32_t sx_seat_backoff_ms(uint32_t n_short_lives);
 /* Fills the seats that are due. */
@@ -223,6 +226,9 @@ void sx_reaper_run(struct sx_supervisor *sup);
 char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *child, int status);
 void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *child, int status);
 /* What a worker is running that is still alive, but whose loop has stopped. */
+/* It has contained a fault of a plugin and finishes what it has. */
+void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_child *child,
+                             const char *reason);
 void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_child *child);
 /* Does the board say that it was inside a plugin? */
 bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_child *child);

@@ -175,6 +175,16 @@ static int build_db(struct sx_worker *w, struct sx_report *rep)
 
 /* --- All of it ------------------------------------------------------------------------------- */
 
+/* The supervisor fills our seat at once and tells us to drain. */
+static void on_broken(void *arg, const char *plugin)
+{
+    struct sx_worker *w = arg;
+    char text[128];
+
+    (void)snprintf(text, sizeof text, "a fault of the plugin \"%s\" was contained", plugin);
+    (void)sx_control_send(w->spec.control_fd, SX_CONTROL_LEAVING, text);
+}
+
 static int start_plugins(struct sx_worker *w, struct sx_report *rep)
 {
     struct sx_plugins_runtime rt = { .loop = &w->loop,
@@ -187,6 +197,7 @@ static int start_plugins(struct sx_worker *w, struct sx_report *rep)
                                      .count = w->spec.count,
                                      .roles = w->config->database.roles,
                                      .builtin = sx_worker_builtin,
+                                     .on_broken = on_broken,
                                      .arg = w };
 
     return sx_plugins_start(w->plugins, &rt, rep);

@@ -3,8 +3,12 @@
  *
  * The supervisor holds the deadline and kills; nothing here waits for ever by itself.
  */
+#include <unistd.h>
+
 #include "base/check.h"
 #include "worker/worker_private.h"
+
+#define BROKEN_IDLE_MS 1000u
 
 static void on_db_closed(void *arg)
 {
@@ -20,12 +24,22 @@ static void close_handles(struct sx_worker *w)
     uv_close((uv_handle_t *)&w->control, NULL);
 }
 
+/* What a fault has left is not taken apart: it may be anything. */
+static _Noreturn void leave(struct sx_worker *w)
+{
+    sx_log_destroy(w->log);
+    (void)sx_control_send(w->spec.control_fd, SX_CONTROL_DRAINED, NULL);
+    _exit(0);
+}
+
 /* Everything is finished, or the time is up: the loop ends when all handles have closed, and
  * only then, when nothing can call them any more, the plugins are stopped. */
 void sx_worker_stop(struct sx_worker *w)
 {
     if (w->phase == WORKER_CLOSING)
         return;
+    if (sx_plugins_have_broken(w->plugins))
+        leave(w);
     w->phase = WORKER_CLOSING;
     sx_board_set_state(w->slot, (uint32_t)uv_os_getpid(), w->spec.generation, SX_WORKER_DRAINING);
     sx_plugins_drain(w->plugins);
@@ -91,6 +105,8 @@ void sx_worker_drain(struct sx_worker *w, uint32_t delay_ms, uint32_t grace_ms)
     /* With a successor there is time: an idle client may ask once more, and is then told to
      * close, so that no request meets a closing connection. */
     w->idle_ms = sx_board_has_successor(w->board, w->spec.generation) ? grace_ms / 4 * 3 : 0;
+    if (sx_plugins_have_broken(w->plugins)) /* replaced as well, but to be gone soon */
+        w->idle_ms = BROKEN_IDLE_MS < grace_ms ? BROKEN_IDLE_MS : grace_ms;
     w->phase = WORKER_LEAVING;
     if (delay_ms == 0)
         begin_drain(w);

@@ -4,8 +4,9 @@
  *
  * The handler runs on a stack of its own and calls what is async-signal-safe: the unwinder of
  * libgcc, which was used once before, and send().  It resolves no symbols; the supervisor reads
- * them from the files.  Then the signal takes its course, so that a sanitizer still reports and
- * a core is still dumped.
+ * them from the files.  Where the fault can be contained the call into the plugin fails and the
+ * worker leaves; otherwise the signal takes its course, so that a sanitizer still reports and a
+ * core is still dumped.
  */
 #include <elf.h>
 #include <link.h>
@@ -23,9 +24,12 @@
 #include "worker/worker_private.h"
 
 #define MAX_MODULES 256u
-#define MAX_FRAMES  32u
+#define MAX_FRAMES  32u     /* that are told */
+#define MAX_WALK    200000u /* of a stack that overflowed */
+#define MAX_CORE    3u      /* the guard's, and helpers that call for it */
 #define MAX_WORDS   4096u
-#define MAX_NAME    64u
+#define MAX_NAME    80u
+#define PLUGIN      "plugin:"
 
 static const int watched[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
 #define N_WATCHED (sizeof watched / sizeof watched[0])
@@ -59,7 +63,7 @@ static void name_module(struct sx_worker *w, const struct dl_phdr_info *info, st
     const char *slash = strrchr(info->dlpi_name, '/');
 
     if (plugin != NULL)
-        (void)snprintf(m->name, sizeof m->name, "plugin:%s", plugin);
+        (void)snprintf(m->name, sizeof m->name, PLUGIN "%s", plugin);
     else if (info->dlpi_name[0] == '\0')
         (void)snprintf(m->name, sizeof m->name, "program");
     else
@@ -99,6 +103,14 @@ void sx_worker_fault_map(struct sx_worker *w)
 
 /* --- In the handler ------------------------------------------------------------------------ */
 
+static const struct module *find_module(const struct sx_worker_fault *f, uintptr_t pc)
+{
+    for (size_t i = 0; i < f->n_modules; i++)
+        if (pc >= f->modules[i].begin && pc < f->modules[i].end)
+            return &f->modules[i];
+    return NULL;
+}
+
 static void put(struct sx_worker_fault *f, const char *text, size_t len)
 {
     if (len > sizeof f->words - 1 - f->len)
@@ -125,27 +137,50 @@ static void put_hex(struct sx_worker_fault *f, uintptr_t value)
 
 static void put_place(struct sx_worker_fault *f, uintptr_t pc)
 {
-    put(f, " ", 1);
-    for (size_t i = 0; i < f->n_modules; i++) {
-        const struct module *m = &f->modules[i];
+    const struct module *m = find_module(f, pc);
 
-        if (pc < m->begin || pc >= m->end)
-            continue;
-        put(f, m->name, strlen(m->name));
-        put(f, "+", 1);
-        put_hex(f, pc - m->base);
-        return;
-    }
-    put(f, "?+", 2);
-    put_hex(f, pc);
+    put(f, " ", 1);
+    put(f, m == NULL ? "?" : m->name, m == NULL ? 1 : strlen(m->name));
+    put(f, "+", 1);
+    put_hex(f, m == NULL ? pc : pc - m->base);
 }
+
+/* A stack from the fault outwards.  It can be left when it is: places of the plugin, then at most
+ * MAX_CORE of the core, which hold nothing, then the frame that has the guard. */
+enum leave { LEAVE_IN_PLUGIN, LEAVE_IN_CORE, LEAVE_YES, LEAVE_NO };
 
 struct walk {
     struct sx_worker_fault *fault;
     uintptr_t pc; /* of the fault: what lies before it is the handler's */
     bool is_found;
-    unsigned n_frames;
+    unsigned n_frames, n_core;
+    const char *plugin; /* of the call that may be left, and the place of its guard */
+    uintptr_t guard;
+    enum leave leave;
 };
+
+static bool is_in_plugin(const struct module *m, const char *plugin)
+{
+    return m != NULL && strncmp(m->name, PLUGIN, sizeof PLUGIN - 1) == 0 &&
+           strcmp(m->name + sizeof PLUGIN - 1, plugin) == 0;
+}
+
+/* stack: where the frame of pc begins, seen from the inside. */
+static void judge_frame(struct walk *walk, uintptr_t pc, uintptr_t stack)
+{
+    const struct module *m = find_module(walk->fault, pc);
+
+    if (walk->leave == LEAVE_IN_CORE && stack > walk->guard)
+        walk->leave = LEAVE_YES; /* the frame before had the guard */
+    if (walk->leave == LEAVE_YES || walk->leave == LEAVE_NO)
+        return;
+    if (walk->leave == LEAVE_IN_PLUGIN && is_in_plugin(m, walk->plugin))
+        return;
+    walk->leave = m != NULL && strcmp(m->name, "program") == 0 && walk->n_frames > 0 &&
+                          ++walk->n_core <= MAX_CORE
+                      ? LEAVE_IN_CORE
+                      : LEAVE_NO;
+}
 
 static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
 {
@@ -156,12 +191,15 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
     walk->is_found = walk->is_found || pc == walk->pc;
     if (!walk->is_found || pc == 0)
         return _URC_NO_REASON;
-    if (walk->n_frames == MAX_FRAMES)
-        return _URC_END_OF_STACK;
-    /* A return address lies behind its call, which may be the last thing of a function. */
-    put_place(walk->fault, is_exact != 0 ? pc : pc - 1);
+    if (is_exact == 0)
+        pc--; /* a return address lies behind its call, which may be the last of a function */
+    judge_frame(walk, pc, _Unwind_GetCFA(context));
+    if (walk->n_frames < MAX_FRAMES)
+        put_place(walk->fault, pc);
     walk->n_frames++;
-    return _URC_NO_REASON;
+    return walk->n_frames >= MAX_FRAMES && (walk->leave >= LEAVE_YES || walk->n_frames > MAX_WALK)
+               ? _URC_END_OF_STACK
+               : _URC_NO_REASON;
 }
 
 static uintptr_t pc_of(const ucontext_t *context)
@@ -176,11 +214,11 @@ static uintptr_t pc_of(const ucontext_t *context)
 #endif
 }
 
-/* "SIGNAL ADDRESS PLACE PLACE …", innermost first. */
-static void compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
-                    const ucontext_t *context)
+/* "SIGNAL ADDRESS PLACE PLACE …", innermost first.  Can the call be left? */
+static bool compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
+                    const ucontext_t *context, bool is_loop)
 {
-    struct walk walk = { .fault = f, .pc = pc_of(context) };
+    struct walk walk = { .fault = f, .pc = pc_of(context), .leave = LEAVE_NO };
     char number[24];
     /* Of a signal that somebody sent there is no address. */
     uintptr_t address = info->si_code > 0 ? (uintptr_t)info->si_addr : 0;
@@ -189,9 +227,27 @@ static void compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
     put(f, number, sx_format_uint(number, (uint64_t)signo));
     put(f, " ", 1);
     put_hex(f, address);
+    /* The signal of a fault, not one that somebody sent. */
+    if (is_loop && info->si_code > 0 && signo != SIGABRT &&
+        sx_plugins_call_of(f->worker->plugins, &walk.plugin, &walk.guard))
+        walk.leave = LEAVE_IN_PLUGIN;
     (void)_Unwind_Backtrace(on_frame, &walk);
     if (walk.n_frames == 0)
         put_place(f, walk.pc);
+    return walk.leave == LEAVE_YES;
+}
+
+/* The handler ends here, and the call into the plugin with it. */
+static void leave_call(struct sx_worker_fault *f, int signo)
+{
+    sigset_t set;
+
+    *sx_board_fault_of(f->worker->slot) = *sx_board_thread_at(f->worker->slot, 0);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, signo);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    __atomic_store_n(&f->is_dying, 0, __ATOMIC_RELEASE);
+    sx_plugins_leave_call(f->worker->plugins);
 }
 
 /* The signal once more, with whoever it belonged to before. */
@@ -207,15 +263,19 @@ static void give_up(struct sx_worker_fault *f, int signo, const siginfo_t *info)
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
     struct sx_worker_fault *f = watching;
+    bool is_loop, can_leave;
 
     if (__atomic_exchange_n(&f->is_dying, 1, __ATOMIC_ACQ_REL) != 0) {
         for (;;) /* another thread is telling, and ends us all */
             (void)pause();
     }
-    if (pthread_equal(pthread_self(), f->loop) && f->worker->plugins != NULL)
+    is_loop = pthread_equal(pthread_self(), f->loop) != 0 && f->worker->plugins != NULL;
+    if (is_loop)
         sx_plugins_name_request(f->worker->plugins);
-    compose(f, signo, info, context);
+    can_leave = compose(f, signo, info, context, is_loop);
     (void)sx_control_send(f->worker->spec.control_fd, SX_CONTROL_CRASHED, f->words);
+    if (can_leave)
+        leave_call(f, signo);
     give_up(f, signo, info);
 }
 

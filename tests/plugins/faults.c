@@ -16,6 +16,53 @@ __attribute__((no_sanitize("undefined", "address"))) static int segv(sx_req *r)
     return SX_OK;
 }
 
+/* With a frame of a library between, which may hold something. */
+__attribute__((no_sanitize("undefined", "address"))) static int in_library(const void *a,
+                                                                           const void *b)
+{
+    (void)a;
+    (void)b;
+    (void)segv(NULL);
+    return 0;
+}
+
+static int segv_in_library(sx_req *r)
+{
+    int two[2] = { 2, 1 };
+
+    qsort(two, 2, sizeof two[0], in_library);
+    return sx_reply_text(r, 200, "sorted\n");
+}
+
+/* In the core, with something that is no pointer. */
+static int in_core(sx_req *r)
+{
+    return sx_reply(r, 200, "text/plain", (const void *)8, 100000); /* NOLINT: it is meant */
+}
+
+static int segv_later(sx_req *r, void *arg)
+{
+    (void)arg;
+    return segv(r);
+}
+
+static int fault_later(sx_req *r)
+{
+    return sx_after(r, 1, segv_later, NULL);
+}
+
+static int segv_on_rows(sx_req *r, const sx_rows *rows, void *arg)
+{
+    (void)rows;
+    (void)arg;
+    return segv(r);
+}
+
+static int fault_on_rows(sx_req *r)
+{
+    return sx_read(r, segv_on_rows, NULL, "SELECT 1", SX_NONE);
+}
+
 static int abort_all(sx_req *r)
 {
     (void)r;
@@ -160,6 +207,22 @@ static const sx_field what_params[] = {
 
 static const sx_route routes[] = {
     { .method = "GET", .path = "/segv", .handler = segv, .summary = "Write to nowhere" },
+    { .method = "GET",
+      .path = "/library",
+      .handler = segv_in_library,
+      .summary = "Write to nowhere, called by a library" },
+    { .method = "GET",
+      .path = "/core",
+      .handler = in_core,
+      .summary = "Hand the core what is no pointer" },
+    { .method = "GET",
+      .path = "/later/segv",
+      .handler = fault_later,
+      .summary = "Write to nowhere, later" },
+    { .method = "GET",
+      .path = "/rows/segv",
+      .handler = fault_on_rows,
+      .summary = "Write to nowhere when rows have come" },
     { .method = "GET", .path = "/abort", .handler = abort_all, .summary = "Call abort" },
     { .method = "GET", .path = "/overflow", .handler = overflow, .summary = "Overflow the stack" },
     { .method = "GET",

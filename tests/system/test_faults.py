@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from harness import wait, wire
+from harness import load, wait, wire
 
 FAULTS = {"faults": {"mount": {"prefix": "/faults"}}}
 # Without a sanitizer's own handler the process dies of the signal itself.
@@ -12,13 +12,13 @@ PLAIN = {"ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:handle_abort=0:use_sigalt
 
 @pytest.fixture
 def faults(server):
-    return server(plugins={**FAULTS, "hello": {}}, env=PLAIN, may_die=True)
+    return server(plugins={**FAULTS, "hello": {}, "probe": {}}, env=PLAIN, may_die=True)
 
 
 @pytest.mark.parametrize("path, signal, function", [
-    ("/faults/segv", "SIGSEGV", "segv"),
     ("/faults/abort", "SIGABRT", "abort_all"),
-    ("/faults/overflow", "SIGSEGV", "descend"),
+    ("/faults/library", "SIGSEGV", "segv"),
+    ("/faults/core", "SIGSEGV", "in_core"),
     ("/faults/pool/segv", "SIGSEGV", "segv"),
 ])
 def test_a_crash_names_the_plugin_and_the_worker_is_replaced(faults, path, signal, function):
@@ -34,10 +34,51 @@ def test_a_crash_names_the_plugin_and_the_worker_is_replaced(faults, path, signa
     assert (line["route"], line["request_id"], line["signal"]) == (path, "the-culprit", signal)
     place = rf"faults\.so\+0x[0-9a-f]+ \({function}\+0x[0-9a-f]+\)"
     assert re.search(rf"(?:in|called from) {place}", line["message"])
-    if function != "descend":  # which fills all the room
-        assert re.search(rf"{place}.* < .*\((?:sx_|run_)\w+\+0x", line["backtrace"])
+    assert re.search(rf"{place}.* < .*\((?:sx_|run_)\w+\+0x", line["backtrace"])
     wait.until(lambda: faults.workers() not in ([], victim), "another worker")
     assert faults.get("/hello").status == 200
+
+
+@pytest.mark.parametrize("path, function", [
+    ("/faults/segv", "segv"),
+    ("/faults/overflow", "descend"),
+    ("/faults/later/segv", "segv"),
+    ("/faults/rows/segv", "segv"),
+])
+def test_a_fault_in_a_plugin_costs_its_own_request_alone(faults, path, function):
+    """The worker has a slow request of another plugin and an idle connection, and keeps both."""
+    (victim,) = faults.workers()
+    with faults.connect() as slow, faults.connect() as idle, faults.connect() as conn:
+        assert idle.request("GET", "/hello").status == 200
+        slow.send(b"GET /probe/sleep?ms=700 HTTP/1.1\r\nHost: t\r\n\r\n")
+
+        answer = conn.request("GET", path, {"X-Request-Id": "the-culprit"})
+
+        assert (answer.status, answer.json["code"]) == (500, "plugin_crashed")
+        again = conn.request("GET", path)
+        assert (again.status, again.json["code"], again.header("Retry-After")) == (
+            503, "plugin_crashed", "1")
+        assert idle.request("GET", "/hello").status == 200
+        assert slow.response().text == "ok"
+
+    line = faults.wait_line("a fault of the plugin \"faults\" was contained")
+    assert line["severity"] == "ERROR"
+    assert (line["plugin"], line["route"], line["request_id"], line["signal"]) == (
+        "faults", path, "the-culprit", "SIGSEGV")
+    place = rf"faults\.so\+0x[0-9a-f]+ \({function}\+0x[0-9a-f]+\)"
+    assert re.search(rf"in {place}", line["message"])
+    faults.wait_line(f"(pid {victim}) has ended")
+    assert faults.get("/hello").status == 200
+    assert not any("was killed by" in str(line.get("message")) for line in faults.lines)
+
+
+def test_a_plugin_that_faults_again_and_again_costs_no_other_request(faults):
+    with load.Load(faults.port, routes="token", connections=8, seconds=6) as client:
+        while client.is_running():
+            assert faults.get("/faults/segv").status in (500, 503)
+        totals = client.finish()
+
+    assert totals["answered"] > 0 and load.faults(totals) == 0, totals
 
 
 def test_a_handler_that_does_not_answer_is_answered_for(faults):

@@ -151,7 +151,7 @@ static void worker_that_leaves_is_replaced_while_it_finishes(void **state)
         next = expect_event(f, "serving");
 
     assert_int_equal(kill(leaver.pid, 0), 0);
-    expect_log(f, "leaves: a fault was contained");
+    expect_log(f, "finishes what it has and ends: a fault was contained");
     assert_int_equal(ask(f, "a.sock"), 1);
     for (int i = 0; i < 8; i++)
         open_gate(f);

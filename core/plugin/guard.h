@@ -1,0 +1,71 @@
+/*
+ * plugin/guard.h - the trampoline around each call into a plugin: announced on the board, and a
+ * way back when the plugin faults.
+ *
+ * A fault comes back to the innermost guard only when no frame of the core or of a library lies
+ * between (worker/fault.c looks), so nothing is held that only they could release.  The plugin is
+ * broken from then on: nothing of it is called any more in this process, which serves what it has
+ * and ends.  [loop]
+ */
+#ifndef SX_PLUGIN_GUARD_H
+#define SX_PLUGIN_GUARD_H
+
+#include <setjmp.h>
+
+#include "plugin/plugin_private.h"
+
+struct sx_guard {
+    struct sx_guard *outer;
+    const struct sx_plugin *plugin;
+    struct sx_req *outer_req; /* for whom the loop called before */
+    jmp_buf back;
+};
+
+/* False when the plugin is broken: then it is not called, and nothing is to be left. */
+static inline bool sx_guard_enter(struct sx_plugins *ps, struct sx_plugin *p, struct sx_req *r,
+                                  struct sx_guard *g)
+{
+    if (SX_UNLIKELY(p->is_broken))
+        return false;
+    g->outer = ps->guard;
+    g->outer_req = ps->running;
+    g->plugin = p;
+    ps->guard = g;
+    ps->running = r;
+    if (ps->loop_board != NULL)
+        sx_board_enter(ps->loop_board, p->board,
+                       r != NULL && r->entry != NULL ? r->entry->board : SX_BOARD_NONE,
+                       r != NULL ? r->http.serial : 0, uv_now(ps->rt.loop) * 1000000);
+    return true;
+}
+
+static inline void sx_guard_leave(struct sx_plugins *ps, struct sx_guard *g)
+{
+    ps->guard = g->outer;
+    ps->running = g->outer_req;
+    if (ps->loop_board != NULL)
+        sx_board_leave(ps->loop_board);
+}
+
+/* guard.c: the call has come back by a fault. */
+void sx_guard_broken(struct sx_plugins *ps, struct sx_plugin *p, struct sx_guard *g);
+
+/* call: a statement that calls into plugin p for request r (or NULL); otherwise: one for when it
+ * could not, or faulted.  setjmp has to stand in the frame that makes the call, which no function
+ * could do.  Nothing that call assigns is read in otherwise. */
+#define SX_GUARDED(ps_, p_, r_, call, otherwise)           \
+    do {                                                   \
+        struct sx_guard guard_;                            \
+                                                           \
+        if (!sx_guard_enter((ps_), (p_), (r_), &guard_)) { \
+            otherwise;                                     \
+        } else if (SX_LIKELY(setjmp(guard_.back) == 0)) {  \
+            call;                                          \
+            sx_guard_leave((ps_), &guard_);                \
+        } else {                                           \
+            sx_guard_broken((ps_), (p_), &guard_);         \
+            otherwise;                                     \
+        }                                                  \
+    } while (0)
+
+#endif /* SX_PLUGIN_GUARD_H */
