@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/block.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -28,27 +29,61 @@ static int over_limit(const struct sx_http_server *s, const char *data, size_t l
     return len > (size_t)limits->request_line_bytes + limits->header_bytes ? -431 : 0;
 }
 
-ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,
-                            size_t *scanned)
+__attribute__((noinline)) static uint32_t short_line_feeds(const char *data, size_t len)
 {
-    const char *end = data + len;
-    const char *line = data + *scanned;
-    const char *lf;
+    char block[SX_BLOCK_BYTES] = { 0 };
 
-    while ((lf = memchr(line, '\n', (size_t)(end - line))) != NULL) {
-        if (lf == data || lf[-1] != '\r')
-            return -400;
-        if (lf - 1 == line)
-            return line == data ? -400 : lf + 1 - data;
-        if (line == data && (size_t)(lf - 1 - data) > s->set.limits.request_line_bytes)
+    memcpy(block, data, len);
+    return sx_block_find(block, '\n');
+}
+
+/* The line feeds of the block at `at`, bit 0 for data[at].  The last block is looked at together
+ * with bytes before it, so that it is a whole one. */
+static inline uint32_t line_feeds(const char *data, size_t len, size_t at)
+{
+    if (len - at >= SX_BLOCK_BYTES)
+        return sx_block_find(data + at, '\n');
+    if (len >= SX_BLOCK_BYTES)
+        return sx_block_find(data + len - SX_BLOCK_BYTES, '\n') >> (SX_BLOCK_BYTES - (len - at));
+    return short_line_feeds(data, len) >> at;
+}
+
+/* A line that ends with the line feed at `feed`: 0 when another follows, else what
+ * sx_http_head_find returns. */
+static inline ptrdiff_t end_line(const struct sx_http_server *s, const char *data, size_t feed,
+                                 struct sx_http_scan *scan)
+{
+    size_t line = scan->at;
+
+    if (feed == line || data[feed - 1] != '\r')
+        return -400;
+    if (feed - 1 == line)
+        return line == 0 ? -400 : (ptrdiff_t)feed + 1;
+    if (line == 0) {
+        scan->first_line = feed - 1;
+        if (feed - 1 > s->set.limits.request_line_bytes)
             return -414;
-        /* A folded line or a nameless field: llhttp would take the first (RFC 9112 5.2). */
-        if (line != data && (*line == ' ' || *line == '\t' || *line == ':'))
-            return -400;
-        line = lf + 1;
-        *scanned = (size_t)(line - data);
+    } else if (data[line] == ' ' || data[line] == '\t' || data[line] == ':') {
+        return -400; /* folded, or nameless: llhttp would take the first (RFC 9112 5.2) */
     }
-    return over_limit(s, data, len, line != data);
+    scan->at = feed + 1;
+    return 0;
+}
+
+ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,
+                            struct sx_http_scan *scan)
+{
+    for (size_t at = scan->at; at < len; at += SX_BLOCK_BYTES) {
+        uint32_t feeds = line_feeds(data, len, at);
+
+        for (; feeds != 0; feeds &= feeds - 1) {
+            ptrdiff_t found = end_line(s, data, at + (unsigned)__builtin_ctz(feeds), scan);
+
+            if (found != 0)
+                return found;
+        }
+    }
+    return over_limit(s, data, len, scan->at != 0);
 }
 
 /* --- llhttp's callbacks ----------------------------------------------------------- */
@@ -98,7 +133,7 @@ void sx_http_head_init(struct sx_http_server *s)
     s->parser_settings.on_header_field = on_field;
     s->parser_settings.on_header_value = on_value;
     s->parser_settings.on_headers_complete = on_headers_complete;
-    llhttp_init(&s->parser, HTTP_REQUEST, &s->parser_settings);
+    llhttp_init(&s->fresh_parser, HTTP_REQUEST, &s->parser_settings);
 }
 
 #define MIN_LINE (sizeof "G / HTTP/1.1" - 1)
@@ -110,6 +145,9 @@ void sx_http_head_init(struct sx_http_server *s)
 static int take_version(struct sx_http_req *r, char *line, size_t len, const char **ret_why)
 {
     char *v = line + len - 8;
+
+    if (SX_LIKELY(len >= MIN_LINE && memcmp(v, "HTTP/1.1", 8) == 0 && v[-1] == ' '))
+        return 0;
 
     *ret_why = "the request line is not METHOD TARGET HTTP/1.1";
     if (len < MIN_LINE || memcmp(v, "HTTP/", 5) != 0 || v[-1] != ' ' || v[6] != '.' || v[5] < '0' ||
@@ -140,16 +178,11 @@ static int take_method(struct sx_http_req *r, const char *line, size_t len, cons
 
 /* --- The target: RFC 9112 section 3.2 -------------------------------------------------- */
 
-static int take_target(struct sx_http_req *r, const char **ret_why)
+/* Anything but a path with or without a query. */
+__attribute__((noinline)) static int take_rare_target(struct sx_http_req *r)
 {
     struct sx_target t;
 
-    if (SX_UNLIKELY(sx_slice_is(r->method, "CONNECT"))) {
-        *ret_why = "this server is no proxy";
-        return 501;
-    }
-    *ret_why = "the request target is neither a path nor an http URI, or has a byte that must be "
-               "percent-encoded";
     if (sx_target_split(r->target, &t) < 0)
         return 400;
     if (t.form == SX_TARGET_ABSOLUTE)
@@ -161,6 +194,19 @@ static int take_target(struct sx_http_req *r, const char **ret_why)
     if (sx_slice_is(r->path, "*") && !sx_slice_is(r->method, "OPTIONS"))
         return 400;
     return 0;
+}
+
+static int take_target(struct sx_http_req *r, const char **ret_why)
+{
+    if (SX_UNLIKELY(sx_slice_is(r->method, "CONNECT"))) {
+        *ret_why = "this server is no proxy";
+        return 501;
+    }
+    *ret_why = "the request target is neither a path nor an http URI, or has a byte that must be "
+               "percent-encoded";
+    if (r->target.len > 0 && r->target.data[0] == '/')
+        return sx_target_split_path(r->target, &r->path, &r->query) < 0 ? 400 : 0;
+    return take_rare_target(r);
 }
 
 /* --- The fields that frame and route --------------------------------------------------- */
@@ -198,6 +244,17 @@ static void take_expect(struct framing *f, struct sx_slice value)
     }
 }
 
+/* Is the field, a token of len bytes, that of the lower case name?  Of the bytes of a token 0x20
+ * turns nothing but a letter into a letter or '-'. */
+static inline bool is_named(const struct sx_http_header *h, const char *name, size_t len)
+{
+    char differs = 0;
+
+    for (size_t i = 0; i < len; i++)
+        differs |= (char)((h->name.data[i] | 0x20) ^ name[i]);
+    return differs == 0;
+}
+
 static void collect(const struct sx_http_req *r, struct framing *f)
 {
     for (uint32_t i = 0; i < r->n_headers; i++) {
@@ -205,27 +262,27 @@ static void collect(const struct sx_http_req *r, struct framing *f)
 
         switch (h->name.len) {
         case 4:
-            if (sx_text_equals_nocase(h->name.data, "host", 4)) {
+            if (is_named(h, "host", 4)) {
                 f->host = h->value;
                 f->n_hosts++;
             }
             break;
         case 6:
-            if (sx_text_equals_nocase(h->name.data, "expect", 6))
+            if (is_named(h, "expect", 6))
                 take_expect(f, h->value);
             break;
         case 10:
-            if (sx_text_equals_nocase(h->name.data, "connection", 10))
+            if (is_named(h, "connection", 10))
                 take_connection(f, h->value);
             break;
         case 14:
-            if (sx_text_equals_nocase(h->name.data, "content-length", 14)) {
+            if (is_named(h, "content-length", 14)) {
                 f->length = h->value;
                 f->n_lengths++;
             }
             break;
         case 17:
-            if (sx_text_equals_nocase(h->name.data, "transfer-encoding", 17)) {
+            if (is_named(h, "transfer-encoding", 17)) {
                 f->coding = h->value;
                 f->n_codings++;
             }
@@ -343,10 +400,8 @@ static int parser_status(const struct sx_http_req *r, enum llhttp_errno err, con
 }
 
 int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *head, size_t len,
-                       const char **ret_why)
+                       size_t line, const char **ret_why)
 {
-    const char *lf = memchr(head, '\n', len);
-    size_t line = (size_t)(lf - head) - 1;
     enum llhttp_errno err;
     int status = take_method(r, head, line, ret_why);
 
@@ -360,7 +415,7 @@ int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *he
         *ret_why = "the header fields are too large";
         return 431;
     }
-    llhttp_reset(&s->parser);
+    s->parser = s->fresh_parser;
     s->parser.data = r;
     err = llhttp_execute(&s->parser, head, len);
     if (err != HPE_PAUSED)
