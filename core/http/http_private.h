@@ -165,11 +165,30 @@ void sx_http_listeners_resume(struct sx_http_server *s);
 /* conn.c */
 int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer,
                         socklen_t len);
-void sx_http_conn_touch(struct sx_http_conn *c);   /* into the list of dirty ones      */
 void sx_http_conn_service(struct sx_http_conn *c); /* go on reading, then write        */
 void sx_http_conn_abort(struct sx_http_conn *c);   /* at once; requests are told       */
-bool sx_http_conn_is_full(const struct sx_http_conn *c);
 void sx_http_conn_quit_if_idle(struct sx_http_conn *c);
+
+/* Into the list of dirty ones. */
+static inline void sx_http_conn_touch(struct sx_http_conn *c)
+{
+    if (c->phase != PHASE_CLOSED && !c->is_processing && sx_list_is_empty(&c->dirty))
+        sx_list_push(&c->server->dirty, &c->dirty);
+}
+
+/* Bytes that the kernel has not taken yet. */
+static inline size_t sx_http_conn_unwritten(const struct sx_http_conn *c)
+{
+    return c->is_memory ? 0 : c->uv.stream.write_queue_size;
+}
+
+/* The client does not read what it asked for. */
+static inline bool sx_http_conn_is_full(const struct sx_http_conn *c)
+{
+    return c->out.len + sx_http_conn_unwritten(c) > c->server->set.limits.unread_bytes;
+}
+
+/* server.c: memory for what is to be written */
 void sx_http_buf_borrow(struct sx_http_server *s, struct sx_buf *b);
 void sx_http_buf_return(struct sx_http_server *s, struct sx_buf *b);
 
