@@ -138,6 +138,13 @@ void sx_http_head_init(struct sx_http_server *s)
 
 #define MIN_LINE (sizeof "G / HTTP/1.1" - 1)
 
+/* The status, with a word to people. */
+static int say(const char **ret_why, int status, const char *why)
+{
+    *ret_why = why;
+    return status;
+}
+
 /* --- The request line ---------------------------------------------------------------- */
 
 /* "HTTP/1.1" at the end of the line; a later minor is read as 1.1 (RFC 9110 section 6.2), so
@@ -149,14 +156,11 @@ static int take_version(struct sx_http_req *r, char *line, size_t len, const cha
     if (SX_LIKELY(len >= MIN_LINE && memcmp(v, "HTTP/1.1", 8) == 0 && v[-1] == ' '))
         return 0;
 
-    *ret_why = "the request line is not METHOD TARGET HTTP/1.1";
     if (len < MIN_LINE || memcmp(v, "HTTP/", 5) != 0 || v[-1] != ' ' || v[6] != '.' || v[5] < '0' ||
         v[5] > '9' || v[7] < '0' || v[7] > '9')
-        return 400;
-    if (v[5] != '1') {
-        *ret_why = "this server speaks HTTP/1.1";
-        return 505;
-    }
+        return say(ret_why, 400, "the request line is not METHOD TARGET HTTP/1.1");
+    if (v[5] != '1')
+        return say(ret_why, 505, "this server speaks HTTP/1.1");
     r->is_http10 = v[7] == '0';
     if (v[7] > '1')
         v[7] = '1';
@@ -169,9 +173,8 @@ static int take_method(struct sx_http_req *r, const char *line, size_t len, cons
 
     while (n < len && sx_field_is_tchar(line[n]))
         n++;
-    *ret_why = "the method is not a token";
     if (n == 0 || n == len || line[n] != ' ')
-        return 400;
+        return say(ret_why, 400, "the method is not a token");
     r->method = (struct sx_slice){ line, n };
     return 0;
 }
@@ -184,7 +187,7 @@ __attribute__((noinline)) static int take_rare_target(struct sx_http_req *r)
     struct sx_target t;
 
     if (sx_target_split(r->target, &t) < 0)
-        return 400;
+        return SX_ERR_INVALID;
     if (t.form == SX_TARGET_ABSOLUTE)
         r->host = t.authority; /* it wins over Host: RFC 9112 section 3.2.2 */
     r->path = t.path;
@@ -192,21 +195,23 @@ __attribute__((noinline)) static int take_rare_target(struct sx_http_req *r)
     if (t.has_empty_path && sx_slice_is(r->method, "OPTIONS"))
         r->path = sx_slice_of("*");
     if (sx_slice_is(r->path, "*") && !sx_slice_is(r->method, "OPTIONS"))
-        return 400;
+        return SX_ERR_INVALID;
     return 0;
 }
 
 static int take_target(struct sx_http_req *r, const char **ret_why)
 {
-    if (SX_UNLIKELY(sx_slice_is(r->method, "CONNECT"))) {
-        *ret_why = "this server is no proxy";
-        return 501;
-    }
-    *ret_why = "the request target is neither a path nor an http URI, or has a byte that must be "
-               "percent-encoded";
-    if (r->target.len > 0 && r->target.data[0] == '/')
-        return sx_target_split_path(r->target, &r->path, &r->query) < 0 ? 400 : 0;
-    return take_rare_target(r);
+    bool is_path = r->target.len > 0 && r->target.data[0] == '/';
+    int err;
+
+    if (SX_UNLIKELY(sx_slice_is(r->method, "CONNECT")))
+        return say(ret_why, 501, "this server is no proxy");
+    err = is_path ? sx_target_split_path(r->target, &r->path, &r->query) : take_rare_target(r);
+    if (err < 0)
+        return say(ret_why, 400,
+                   "the request target is neither a path nor an http URI, or has a byte that must "
+                   "be percent-encoded");
+    return 0;
 }
 
 /* --- The fields that frame and route --------------------------------------------------- */
@@ -278,7 +283,7 @@ static inline bool is_named(const struct sx_http_header *h, const char *name, si
     return (differs | ((word(data + len - 8) | LETTERS_64) ^ word(name + len - 8))) == 0;
 }
 
-static void collect(const struct sx_http_req *r, struct framing *f)
+static void collect(struct sx_http_req *r, struct framing *f)
 {
     for (uint32_t i = 0; i < r->n_headers; i++) {
         const struct sx_http_header *h = &r->headers[i];
@@ -297,6 +302,10 @@ static void collect(const struct sx_http_req *r, struct framing *f)
         case 10:
             if (is_named(h, "connection", 10))
                 take_connection(f, h->value);
+            break;
+        case 12:
+            if (is_named(h, "x-request-id", 12))
+                r->has_id = true;
             break;
         case 14:
             if (is_named(h, "content-length", 14)) {
@@ -331,12 +340,10 @@ static bool is_host(struct sx_http_server *s, struct sx_slice host)
 
 static int check_host(struct sx_http_req *r, const struct framing *f, const char **ret_why)
 {
-    *ret_why = "HTTP/1.1 needs exactly one Host";
     if (f->n_hosts > 1 || (f->n_hosts == 0 && !r->is_http10))
-        return 400;
-    *ret_why = "Host is not a host with an optional port";
+        return say(ret_why, 400, "HTTP/1.1 needs exactly one Host");
     if (f->n_hosts == 1 && !is_host(r->server, f->host))
-        return 400;
+        return say(ret_why, 400, "Host is not a host with an optional port");
     if (r->host.data == NULL)
         r->host = f->host;
     return 0;
@@ -370,11 +377,9 @@ static int check_framing(struct sx_http_req *r, const struct framing *f, const c
         r->has_body = true;
         return 0;
     }
-    *ret_why = "Content-Length must be digits, once";
-    if (f->n_lengths > 1)
-        return 400;
-    if (f->n_lengths == 1 && sx_field_parse_length(f->length, &r->content_length) < 0)
-        return 400;
+    if (f->n_lengths > 1 ||
+        (f->n_lengths == 1 && sx_field_parse_length(f->length, &r->content_length) < 0))
+        return say(ret_why, 400, "Content-Length must be digits, once");
     r->has_body = r->content_length > 0;
     return 0;
 }
@@ -383,9 +388,8 @@ static int check_expect(struct sx_http_req *r, const struct framing *f, const ch
 {
     if (r->is_http10)
         return 0;
-    *ret_why = "the only expectation is 100-continue";
     if (f->expects_other)
-        return 417;
+        return say(ret_why, 417, "the only expectation is 100-continue");
     r->expects_continue = f->expects_continue && r->has_body;
     return 0;
 }
@@ -410,16 +414,11 @@ static int interpret(struct sx_http_req *r, const char **ret_why)
 /* What llhttp refuses, in HTTP's words. */
 static int parser_status(const struct sx_http_req *r, enum llhttp_errno err, const char **ret_why)
 {
-    if (err == HPE_INVALID_METHOD) {
-        *ret_why = "the method is not known";
-        return 501;
-    }
-    if (err == HPE_USER && r->n_headers >= r->server->set.limits.header_count) {
-        *ret_why = "there are too many header fields";
-        return 431;
-    }
-    *ret_why = "a header field or the request line has a byte that may not be there";
-    return 400;
+    if (err == HPE_INVALID_METHOD)
+        return say(ret_why, 501, "the method is not known");
+    if (err == HPE_USER && r->n_headers >= r->server->set.limits.header_count)
+        return say(ret_why, 431, "there are too many header fields");
+    return say(ret_why, 400, "a header field or the request line has a byte that may not be there");
 }
 
 int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *head, size_t len,
@@ -434,10 +433,8 @@ int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *he
         status = take_version(r, head, line, ret_why);
     if (status != 0)
         return status;
-    if (len - line > s->set.limits.header_bytes + 4) {
-        *ret_why = "the header fields are too large";
-        return 431;
-    }
+    if (len - line > s->set.limits.header_bytes + 4)
+        return say(ret_why, 431, "the header fields are too large");
     s->parser = s->fresh_parser;
     s->parser.data = r;
     err = llhttp_execute(&s->parser, head, len);

@@ -88,7 +88,8 @@ struct sx_http_req {
     uint64_t serial;   /* unique in this server */
     uint64_t since_ns; /* when its head was complete; 0 unless somebody asked for times */
     bool is_http10, is_keep_alive, is_head, is_safe, expects_continue, has_body, is_suspended;
-    bool wants_gzip, has_expired;
+    bool has_expired;
+    bool has_id;             /* it came with an X-Request-Id */
     char method_known;       /* enum: index of a known method, or -1 */
     uint64_t content_length; /* UINT64_MAX: chunked */
     uint64_t max_body;       /* set by ops->head */

@@ -99,7 +99,7 @@ void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has
 
 static void add_request_id(struct sx_http_req *r)
 {
-    if (r->resp.status >= 400 || sx_http_header(r, "x-request-id", 12).data != NULL)
+    if (r->resp.status >= 400 || r->has_id)
         sx_http_add_line(r, "X-Request-Id", sx_http_request_id(r));
 }
 

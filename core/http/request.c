@@ -144,7 +144,8 @@ static inline void clean(struct sx_http_req *r)
     r->query = r->host = r->body = r->target = r->path = r->method = (struct sx_slice){ 0 };
     r->n_headers = 0;
     r->is_http10 = r->is_keep_alive = r->is_head = r->is_safe = r->expects_continue = false;
-    r->has_body = r->is_suspended = r->wants_gzip = r->has_expired = r->wants_multipart = false;
+    r->has_body = r->is_suspended = r->has_expired = r->has_id = false;
+    r->wants_multipart = false;
     r->since_ns = r->content_length = r->deadline_ms = r->bytes_out = 0;
     r->id.text[0] = '\0';
     r->trace_state = 0;
