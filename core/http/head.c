@@ -1,90 +1,19 @@
 /*
- * http/head.c - the head of a request: found, checked, parsed by llhttp, interpreted.
+ * http/head.c - the head of a request: checked, parsed by llhttp, interpreted.
  *
  * llhttp sees a head only when it is whole and its lines end in CRLF, in one piece, so that
- * every span is one slice.  What llhttp 8.1 does not check is checked here: bare line feeds,
- * folded lines, Host, limits, Transfer-Encoding in every shape but "chunked", absolute and
+ * every span is one slice.  What llhttp 8.1 does not check is checked here and in head_end.c:
+ * bare line feeds, folded lines, Host, limits, Transfer-Encoding in every shape but "chunked", absolute and
  * asterisk targets, Expect.  The body is framed by body.c, not by llhttp.
  */
 #include <string.h>
 
-#include "base/block.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "http/field.h"
 #include "http/http_private.h"
 #include "http/target.h"
-
-/* --- Finding the end ------------------------------------------------------------ */
-
-static int over_limit(const struct sx_http_server *s, const char *data, size_t len, bool has_line)
-{
-    const struct sx_http_limits *limits = &s->set.limits;
-
-    if (!has_line && len > limits->request_line_bytes)
-        return -414;
-    if (!sx_field_is_tchar(data[0]))
-        return -400;
-    return len > (size_t)limits->request_line_bytes + limits->header_bytes ? -431 : 0;
-}
-
-__attribute__((noinline)) static uint32_t short_line_feeds(const char *data, size_t len)
-{
-    char block[SX_BLOCK_BYTES] = { 0 };
-
-    memcpy(block, data, len);
-    return sx_block_find(block, '\n');
-}
-
-/* The line feeds of the block at `at`, bit 0 for data[at].  The last block is looked at together
- * with bytes before it, so that it is a whole one. */
-static inline uint32_t line_feeds(const char *data, size_t len, size_t at)
-{
-    if (len - at >= SX_BLOCK_BYTES)
-        return sx_block_find(data + at, '\n');
-    if (len >= SX_BLOCK_BYTES)
-        return sx_block_find(data + len - SX_BLOCK_BYTES, '\n') >> (SX_BLOCK_BYTES - (len - at));
-    return short_line_feeds(data, len) >> at;
-}
-
-/* A line that ends with the line feed at `feed`: 0 when another follows, else what
- * sx_http_head_find returns. */
-static inline ptrdiff_t end_line(const struct sx_http_server *s, const char *data, size_t feed,
-                                 struct sx_http_scan *scan)
-{
-    size_t line = scan->at;
-
-    if (feed == line || data[feed - 1] != '\r')
-        return -400;
-    if (feed - 1 == line)
-        return line == 0 ? -400 : (ptrdiff_t)feed + 1;
-    if (line == 0) {
-        scan->first_line = feed - 1;
-        if (feed - 1 > s->set.limits.request_line_bytes)
-            return -414;
-    } else if (data[line] == ' ' || data[line] == '\t' || data[line] == ':') {
-        return -400; /* folded, or nameless: llhttp would take the first (RFC 9112 5.2) */
-    }
-    scan->at = feed + 1;
-    return 0;
-}
-
-ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,
-                            struct sx_http_scan *scan)
-{
-    for (size_t at = scan->at; at < len; at += SX_BLOCK_BYTES) {
-        uint32_t feeds = line_feeds(data, len, at);
-
-        for (; feeds != 0; feeds &= feeds - 1) {
-            ptrdiff_t found = end_line(s, data, at + (unsigned)__builtin_ctz(feeds), scan);
-
-            if (found != 0)
-                return found;
-        }
-    }
-    return over_limit(s, data, len, scan->at != 0);
-}
 
 /* --- llhttp's callbacks ----------------------------------------------------------- */
 
@@ -249,40 +178,6 @@ static void take_expect(struct framing *f, struct sx_slice value)
     }
 }
 
-static inline uint64_t word(const char *data)
-{
-    uint64_t w;
-
-    memcpy(&w, data, sizeof w);
-    return w;
-}
-
-static inline uint32_t half_word(const char *data)
-{
-    uint32_t w;
-
-    memcpy(&w, data, sizeof w);
-    return w;
-}
-
-#define LETTERS_64 0x2020202020202020u
-#define LETTERS_32 0x20202020u
-
-/* Is the field, of len bytes, that of the lower case name?  In a token the bit that lower case has
- * makes a letter or a '-' of nothing but the same letter or '-'.  At least four bytes. */
-static inline bool is_named(const struct sx_http_header *h, const char *name, size_t len)
-{
-    const char *data = h->name.data;
-    uint64_t differs = 0;
-
-    if (len < 8)
-        return ((half_word(data) | LETTERS_32) ^ half_word(name)) == 0 &&
-               ((half_word(data + len - 4) | LETTERS_32) ^ half_word(name + len - 4)) == 0;
-    for (size_t at = 0; len - at > 8; at += 8)
-        differs |= (word(data + at) | LETTERS_64) ^ word(name + at);
-    return (differs | ((word(data + len - 8) | LETTERS_64) ^ word(name + len - 8))) == 0;
-}
-
 static void collect(struct sx_http_req *r, struct framing *f)
 {
     for (uint32_t i = 0; i < r->n_headers; i++) {
@@ -290,31 +185,31 @@ static void collect(struct sx_http_req *r, struct framing *f)
 
         switch (h->name.len) {
         case 4:
-            if (is_named(h, "host", 4)) {
+            if (sx_field_is_named(h->name, "host")) {
                 f->host = h->value;
                 f->n_hosts++;
             }
             break;
         case 6:
-            if (is_named(h, "expect", 6))
+            if (sx_field_is_named(h->name, "expect"))
                 take_expect(f, h->value);
             break;
         case 10:
-            if (is_named(h, "connection", 10))
+            if (sx_field_is_named(h->name, "connection"))
                 take_connection(f, h->value);
             break;
         case 12:
-            if (is_named(h, "x-request-id", 12))
+            if (sx_field_is_named(h->name, "x-request-id"))
                 r->has_id = true;
             break;
         case 14:
-            if (is_named(h, "content-length", 14)) {
+            if (sx_field_is_named(h->name, "content-length")) {
                 f->length = h->value;
                 f->n_lengths++;
             }
             break;
         case 17:
-            if (is_named(h, "transfer-encoding", 17)) {
+            if (sx_field_is_named(h->name, "transfer-encoding")) {
                 f->coding = h->value;
                 f->n_codings++;
             }

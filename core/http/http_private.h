@@ -198,9 +198,11 @@ void sx_http_input_resume(struct sx_http_conn *c);
 void sx_http_input_cut(struct sx_http_conn *c);      /* the client ended in a body: 400 */
 void sx_http_input_time_out(struct sx_http_conn *c); /* of a head or a body: 408 */
 
-/* head.c: the length of a complete head, 0 when more is needed, or a negative HTTP status. */
+/* head_end.c: the length of a complete head, 0 when more is needed, or a negative HTTP status. */
 ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,
                             struct sx_http_scan *scan);
+
+/* head.c */
 void sx_http_head_init(struct sx_http_server *s);
 /* Of a head that was found, with the length of its first line.  0, or the status that refuses
  * it; *ret_why tells people. */

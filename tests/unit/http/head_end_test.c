@@ -1,4 +1,4 @@
-/* Tests of sx_http_head_find in core/http/head.c. */
+/* Tests of sx_http_head_find in core/http/head_end.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
