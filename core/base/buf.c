@@ -9,11 +9,6 @@
 
 #define LEAST_BYTES 128u
 
-void sx_buf_init(struct sx_buf *b, size_t max_bytes)
-{
-    *b = (struct sx_buf){ .max_bytes = max_bytes > SIZE_MAX / 2 ? SIZE_MAX / 2 : max_bytes };
-}
-
 void sx_buf_finish(struct sx_buf *b)
 {
     free(b->data);

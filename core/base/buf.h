@@ -20,7 +20,11 @@ struct sx_buf {
     bool failed;
 };
 
-void sx_buf_init(struct sx_buf *b, size_t max_bytes);
+static inline void sx_buf_init(struct sx_buf *b, size_t max_bytes)
+{
+    *b = (struct sx_buf){ .max_bytes = max_bytes > SIZE_MAX / 2 ? SIZE_MAX / 2 : max_bytes };
+}
+
 void sx_buf_finish(struct sx_buf *b);
 
 /* Empties it; memory above keep_bytes is given back. */

@@ -118,6 +118,10 @@ size_t sx_format_uint(char *to, uint64_t value)
         to[0] = (char)('0' + value);
         return 1;
     }
+    if (value < 100) {
+        memcpy(to, sx_digit_pairs + value * 2, 2);
+        return 2;
+    }
     n = count_digits(value);
     sx_format_digits(to, value, n);
     return n;

@@ -20,14 +20,6 @@ void sx_wheel_init(struct sx_wheel *w, uint64_t now_ms)
         sx_list_init(&w->slots[i]);
 }
 
-void sx_wheel_cancel(struct sx_wheel *w, struct sx_timeout *t)
-{
-    if (!sx_timeout_is_set(t))
-        return;
-    sx_list_remove(&t->link);
-    w->n_timeouts--;
-}
-
 void sx_wheel_set(struct sx_wheel *w, struct sx_timeout *t, uint64_t due_ms)
 {
     uint64_t tick = tick_of(due_ms);

@@ -41,7 +41,13 @@ static inline bool sx_timeout_is_set(const struct sx_timeout *t)
 
 /* Sets or moves it. */
 void sx_wheel_set(struct sx_wheel *w, struct sx_timeout *t, uint64_t due_ms);
-void sx_wheel_cancel(struct sx_wheel *w, struct sx_timeout *t);
+static inline void sx_wheel_cancel(struct sx_wheel *w, struct sx_timeout *t)
+{
+    if (!sx_timeout_is_set(t))
+        return;
+    sx_list_remove(&t->link);
+    w->n_timeouts--;
+}
 
 /* Calls what is due; a callback may set, move or cancel any timeout. */
 void sx_wheel_advance(struct sx_wheel *w, uint64_t now_ms);

@@ -120,15 +120,10 @@ static void set_deadline(struct sx_http_conn *c, uint32_t ms)
         sx_http_timeout(c->server, &c->timeout, c->deadline_ms);
 }
 
-static uint64_t unwritten(const struct sx_http_conn *c)
-{
-    return c->is_memory ? 0 : c->uv.stream.write_queue_size;
-}
-
 static void time_out(struct sx_http_conn *c)
 {
-    if (c->phase == PHASE_WRITING && unwritten(c) < c->queue_noted) {
-        c->queue_noted = unwritten(c); /* it reads, if slowly */
+    if (c->phase == PHASE_WRITING && sx_http_conn_unwritten(c) < c->queue_noted) {
+        c->queue_noted = sx_http_conn_unwritten(c); /* it reads, if slowly */
         set_deadline(c, c->server->set.limits.write_ms);
     } else if (c->phase == PHASE_HEAD || c->phase == PHASE_BODY) {
         sx_http_input_time_out(c);
@@ -180,7 +175,7 @@ static void set_phase(struct sx_http_conn *c)
     case PHASE_BODY: set_deadline(c, limits->body_ms); break;
     case PHASE_WRITING:
         if (!is_same) {
-            c->queue_noted = unwritten(c);
+            c->queue_noted = sx_http_conn_unwritten(c);
             set_deadline(c, limits->write_ms);
         }
         break;
@@ -248,11 +243,6 @@ static void set_reading(struct sx_http_conn *c)
 }
 
 /* --- Writing ----------------------------------------------------------------- */
-
-bool sx_http_conn_is_full(const struct sx_http_conn *c)
-{
-    return c->out.len + unwritten(c) > c->server->set.limits.unread_bytes;
-}
 
 static void on_written(uv_write_t *req, int status)
 {
@@ -322,26 +312,23 @@ static void conn_flush(struct sx_http_conn *c)
         sx_http_conn_abort(c);
 }
 
-void sx_http_conn_touch(struct sx_http_conn *c)
+/* The request at the head of the line may be a file or a stream that waits for room. */
+static bool has_sender(const struct sx_http_conn *c)
 {
-    if (c->phase != PHASE_CLOSED && !c->is_processing && sx_list_is_empty(&c->dirty))
-        sx_list_push(&c->server->dirty, &c->dirty);
+    return !sx_list_is_empty(&c->requests) && !c->is_writing && c->out.len == 0 &&
+           SX_MEMBER_OF(c->requests.next, struct sx_http_req, link)->state == SX_HTTP_SENDING;
 }
 
-/* The request at the head of the line may be a file or a stream that waits for room. */
 static void feed_sender(struct sx_http_conn *c)
 {
-    struct sx_http_req *r;
+    struct sx_http_req *r = SX_MEMBER_OF(c->requests.next, struct sx_http_req, link);
 
-    if (sx_list_is_empty(&c->requests) || c->is_writing || c->out.len > 0)
-        return;
-    r = SX_MEMBER_OF(c->requests.next, struct sx_http_req, link);
-    if (r->state != SX_HTTP_SENDING)
-        return;
     if (r->resp.kind == SX_HTTP_BODY_FILE)
         sx_http_file_drained(r);
     else
         sx_http_stream_drained(r);
+    if (c->phase != PHASE_CLOSED)
+        conn_flush(c);
 }
 
 static bool is_over(const struct sx_http_conn *c)
@@ -360,11 +347,8 @@ void sx_http_conn_service(struct sx_http_conn *c)
     if (c->saw_eof && c->receiving != NULL)
         sx_http_input_cut(c);
     conn_flush(c);
-    if (c->phase != PHASE_CLOSED)
+    if (c->phase != PHASE_CLOSED && has_sender(c))
         feed_sender(c);
-    if (c->phase == PHASE_CLOSED)
-        return;
-    conn_flush(c);
     if (c->phase == PHASE_CLOSED)
         return;
     if (c->is_stalled && !c->is_last && sx_list_is_empty(&c->requests) && !sx_http_conn_is_full(c))

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/slice.h"
 
@@ -20,6 +21,43 @@ static inline bool sx_field_is_tchar(char c)
 
 /* One or more tchar (section 5.6.2): field names, methods, list tokens. */
 bool sx_field_is_token(struct sx_slice s);
+
+static inline uint64_t sx_field_word(const char *data)
+{
+    uint64_t word;
+
+    memcpy(&word, data, sizeof word);
+    return word;
+}
+
+static inline uint32_t sx_field_half_word(const char *data)
+{
+    uint32_t word;
+
+    memcpy(&word, data, sizeof word);
+    return word;
+}
+
+/* Is a token the name in lower case, of at least four letters and '-', in any case?  In a token
+ * the bit that lower case has makes such a byte of nothing but the same letter or '-'.  In line,
+ * for names that the compiler knows. */
+static inline bool sx_field_is_named(struct sx_slice token, const char *name)
+{
+    const uint64_t lower = 0x2020202020202020u;
+    size_t len = strlen(name), last = len < 8 ? len - 4 : len - 8;
+    uint64_t differs = 0;
+
+    if (token.len != len)
+        return false;
+    if (len < 8)
+        return (((sx_field_half_word(token.data) | (uint32_t)lower) ^ sx_field_half_word(name)) |
+                ((sx_field_half_word(token.data + last) | (uint32_t)lower) ^
+                 sx_field_half_word(name + last))) == 0;
+    for (size_t at = 0; at < last; at += 8)
+        differs |= (sx_field_word(token.data + at) | lower) ^ sx_field_word(name + at);
+    return (differs | ((sx_field_word(token.data + last) | lower) ^ sx_field_word(name + last))) ==
+           0;
+}
 
 /* No control byte but HTAB, no DEL; bytes above 127 are allowed.  Empty is a value. */
 bool sx_field_is_value(struct sx_slice s);

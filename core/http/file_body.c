@@ -202,7 +202,7 @@ int sx_http_reply_file(struct sx_http_req *r, const char *root, const char *path
                                "the file has another version or fewer bytes");
     }
     r->resp.status = a.status;
-    r->resp.type = a.status == 304 ? NULL : a.type;
+    r->resp.type = sx_slice_of(a.status == 304 ? NULL : a.type);
     if (!take_for_packing(r, &a)) {
         r->resp.kind = a.status == 304 ? SX_HTTP_BODY_BYTES : SX_HTTP_BODY_FILE;
         r->resp.file = a.fd;

@@ -1,9 +1,9 @@
 /*
- * http/head.c - the head of a request: found, checked, parsed by llhttp, interpreted.
+ * http/head.c - the head of a request: checked, parsed by llhttp, interpreted.
  *
  * llhttp sees a head only when it is whole and its lines end in CRLF, in one piece, so that
- * every span is one slice.  What llhttp 8.1 does not check is checked here: bare line feeds,
- * folded lines, Host, limits, Transfer-Encoding in every shape but "chunked", absolute and
+ * every span is one slice.  What llhttp 8.1 does not check is checked here and in head_end.c:
+ * bare line feeds, folded lines, Host, limits, Transfer-Encoding in every shape but "chunked", absolute and
  * asterisk targets, Expect.  The body is framed by body.c, not by llhttp.
  */
 #include <string.h>
@@ -14,42 +14,6 @@
 #include "http/field.h"
 #include "http/http_private.h"
 #include "http/target.h"
-
-/* --- Finding the end ------------------------------------------------------------ */
-
-static int over_limit(const struct sx_http_server *s, const char *data, size_t len, bool has_line)
-{
-    const struct sx_http_limits *limits = &s->set.limits;
-
-    if (!has_line && len > limits->request_line_bytes)
-        return -414;
-    if (!sx_field_is_tchar(data[0]))
-        return -400;
-    return len > (size_t)limits->request_line_bytes + limits->header_bytes ? -431 : 0;
-}
-
-ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,
-                            size_t *scanned)
-{
-    const char *end = data + len;
-    const char *line = data + *scanned;
-    const char *lf;
-
-    while ((lf = memchr(line, '\n', (size_t)(end - line))) != NULL) {
-        if (lf == data || lf[-1] != '\r')
-            return -400;
-        if (lf - 1 == line)
-            return line == data ? -400 : lf + 1 - data;
-        if (line == data && (size_t)(lf - 1 - data) > s->set.limits.request_line_bytes)
-            return -414;
-        /* A folded line or a nameless field: llhttp would take the first (RFC 9112 5.2). */
-        if (line != data && (*line == ' ' || *line == '\t' || *line == ':'))
-            return -400;
-        line = lf + 1;
-        *scanned = (size_t)(line - data);
-    }
-    return over_limit(s, data, len, line != data);
-}
 
 /* --- llhttp's callbacks ----------------------------------------------------------- */
 
@@ -98,10 +62,17 @@ void sx_http_head_init(struct sx_http_server *s)
     s->parser_settings.on_header_field = on_field;
     s->parser_settings.on_header_value = on_value;
     s->parser_settings.on_headers_complete = on_headers_complete;
-    llhttp_init(&s->parser, HTTP_REQUEST, &s->parser_settings);
+    llhttp_init(&s->fresh_parser, HTTP_REQUEST, &s->parser_settings);
 }
 
 #define MIN_LINE (sizeof "G / HTTP/1.1" - 1)
+
+/* The status, with a word to people. */
+static int say(const char **ret_why, int status, const char *why)
+{
+    *ret_why = why;
+    return status;
+}
 
 /* --- The request line ---------------------------------------------------------------- */
 
@@ -111,14 +82,14 @@ static int take_version(struct sx_http_req *r, char *line, size_t len, const cha
 {
     char *v = line + len - 8;
 
-    *ret_why = "the request line is not METHOD TARGET HTTP/1.1";
+    if (SX_LIKELY(len >= MIN_LINE && memcmp(v, "HTTP/1.1", 8) == 0 && v[-1] == ' '))
+        return 0;
+
     if (len < MIN_LINE || memcmp(v, "HTTP/", 5) != 0 || v[-1] != ' ' || v[6] != '.' || v[5] < '0' ||
         v[5] > '9' || v[7] < '0' || v[7] > '9')
-        return 400;
-    if (v[5] != '1') {
-        *ret_why = "this server speaks HTTP/1.1";
-        return 505;
-    }
+        return say(ret_why, 400, "the request line is not METHOD TARGET HTTP/1.1");
+    if (v[5] != '1')
+        return say(ret_why, 505, "this server speaks HTTP/1.1");
     r->is_http10 = v[7] == '0';
     if (v[7] > '1')
         v[7] = '1';
@@ -131,27 +102,21 @@ static int take_method(struct sx_http_req *r, const char *line, size_t len, cons
 
     while (n < len && sx_field_is_tchar(line[n]))
         n++;
-    *ret_why = "the method is not a token";
     if (n == 0 || n == len || line[n] != ' ')
-        return 400;
+        return say(ret_why, 400, "the method is not a token");
     r->method = (struct sx_slice){ line, n };
     return 0;
 }
 
 /* --- The target: RFC 9112 section 3.2 -------------------------------------------------- */
 
-static int take_target(struct sx_http_req *r, const char **ret_why)
+/* Anything but a path with or without a query. */
+__attribute__((noinline)) static int take_rare_target(struct sx_http_req *r)
 {
     struct sx_target t;
 
-    if (SX_UNLIKELY(sx_slice_is(r->method, "CONNECT"))) {
-        *ret_why = "this server is no proxy";
-        return 501;
-    }
-    *ret_why = "the request target is neither a path nor an http URI, or has a byte that must be "
-               "percent-encoded";
     if (sx_target_split(r->target, &t) < 0)
-        return 400;
+        return SX_ERR_INVALID;
     if (t.form == SX_TARGET_ABSOLUTE)
         r->host = t.authority; /* it wins over Host: RFC 9112 section 3.2.2 */
     r->path = t.path;
@@ -159,7 +124,22 @@ static int take_target(struct sx_http_req *r, const char **ret_why)
     if (t.has_empty_path && sx_slice_is(r->method, "OPTIONS"))
         r->path = sx_slice_of("*");
     if (sx_slice_is(r->path, "*") && !sx_slice_is(r->method, "OPTIONS"))
-        return 400;
+        return SX_ERR_INVALID;
+    return 0;
+}
+
+static int take_target(struct sx_http_req *r, const char **ret_why)
+{
+    bool is_path = r->target.len > 0 && r->target.data[0] == '/';
+    int err;
+
+    if (SX_UNLIKELY(sx_slice_is(r->method, "CONNECT")))
+        return say(ret_why, 501, "this server is no proxy");
+    err = is_path ? sx_target_split_path(r->target, &r->path, &r->query) : take_rare_target(r);
+    if (err < 0)
+        return say(ret_why, 400,
+                   "the request target is neither a path nor an http URI, or has a byte that must "
+                   "be percent-encoded");
     return 0;
 }
 
@@ -198,34 +178,38 @@ static void take_expect(struct framing *f, struct sx_slice value)
     }
 }
 
-static void collect(const struct sx_http_req *r, struct framing *f)
+static void collect(struct sx_http_req *r, struct framing *f)
 {
     for (uint32_t i = 0; i < r->n_headers; i++) {
         const struct sx_http_header *h = &r->headers[i];
 
         switch (h->name.len) {
         case 4:
-            if (sx_text_equals_nocase(h->name.data, "host", 4)) {
+            if (sx_field_is_named(h->name, "host")) {
                 f->host = h->value;
                 f->n_hosts++;
             }
             break;
         case 6:
-            if (sx_text_equals_nocase(h->name.data, "expect", 6))
+            if (sx_field_is_named(h->name, "expect"))
                 take_expect(f, h->value);
             break;
         case 10:
-            if (sx_text_equals_nocase(h->name.data, "connection", 10))
+            if (sx_field_is_named(h->name, "connection"))
                 take_connection(f, h->value);
             break;
+        case 12:
+            if (sx_field_is_named(h->name, "x-request-id"))
+                r->has_id = true;
+            break;
         case 14:
-            if (sx_text_equals_nocase(h->name.data, "content-length", 14)) {
+            if (sx_field_is_named(h->name, "content-length")) {
                 f->length = h->value;
                 f->n_lengths++;
             }
             break;
         case 17:
-            if (sx_text_equals_nocase(h->name.data, "transfer-encoding", 17)) {
+            if (sx_field_is_named(h->name, "transfer-encoding")) {
                 f->coding = h->value;
                 f->n_codings++;
             }
@@ -251,12 +235,10 @@ static bool is_host(struct sx_http_server *s, struct sx_slice host)
 
 static int check_host(struct sx_http_req *r, const struct framing *f, const char **ret_why)
 {
-    *ret_why = "HTTP/1.1 needs exactly one Host";
     if (f->n_hosts > 1 || (f->n_hosts == 0 && !r->is_http10))
-        return 400;
-    *ret_why = "Host is not a host with an optional port";
+        return say(ret_why, 400, "HTTP/1.1 needs exactly one Host");
     if (f->n_hosts == 1 && !is_host(r->server, f->host))
-        return 400;
+        return say(ret_why, 400, "Host is not a host with an optional port");
     if (r->host.data == NULL)
         r->host = f->host;
     return 0;
@@ -290,11 +272,9 @@ static int check_framing(struct sx_http_req *r, const struct framing *f, const c
         r->has_body = true;
         return 0;
     }
-    *ret_why = "Content-Length must be digits, once";
-    if (f->n_lengths > 1)
-        return 400;
-    if (f->n_lengths == 1 && sx_field_parse_length(f->length, &r->content_length) < 0)
-        return 400;
+    if (f->n_lengths > 1 ||
+        (f->n_lengths == 1 && sx_field_parse_length(f->length, &r->content_length) < 0))
+        return say(ret_why, 400, "Content-Length must be digits, once");
     r->has_body = r->content_length > 0;
     return 0;
 }
@@ -303,9 +283,8 @@ static int check_expect(struct sx_http_req *r, const struct framing *f, const ch
 {
     if (r->is_http10)
         return 0;
-    *ret_why = "the only expectation is 100-continue";
     if (f->expects_other)
-        return 417;
+        return say(ret_why, 417, "the only expectation is 100-continue");
     r->expects_continue = f->expects_continue && r->has_body;
     return 0;
 }
@@ -330,23 +309,16 @@ static int interpret(struct sx_http_req *r, const char **ret_why)
 /* What llhttp refuses, in HTTP's words. */
 static int parser_status(const struct sx_http_req *r, enum llhttp_errno err, const char **ret_why)
 {
-    if (err == HPE_INVALID_METHOD) {
-        *ret_why = "the method is not known";
-        return 501;
-    }
-    if (err == HPE_USER && r->n_headers >= r->server->set.limits.header_count) {
-        *ret_why = "there are too many header fields";
-        return 431;
-    }
-    *ret_why = "a header field or the request line has a byte that may not be there";
-    return 400;
+    if (err == HPE_INVALID_METHOD)
+        return say(ret_why, 501, "the method is not known");
+    if (err == HPE_USER && r->n_headers >= r->server->set.limits.header_count)
+        return say(ret_why, 431, "there are too many header fields");
+    return say(ret_why, 400, "a header field or the request line has a byte that may not be there");
 }
 
 int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *head, size_t len,
-                       const char **ret_why)
+                       size_t line, const char **ret_why)
 {
-    const char *lf = memchr(head, '\n', len);
-    size_t line = (size_t)(lf - head) - 1;
     enum llhttp_errno err;
     int status = take_method(r, head, line, ret_why);
 
@@ -356,11 +328,9 @@ int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *he
         status = take_version(r, head, line, ret_why);
     if (status != 0)
         return status;
-    if (len - line > s->set.limits.header_bytes + 4) {
-        *ret_why = "the header fields are too large";
-        return 431;
-    }
-    llhttp_reset(&s->parser);
+    if (len - line > s->set.limits.header_bytes + 4)
+        return say(ret_why, 431, "the header fields are too large");
+    s->parser = s->fresh_parser;
     s->parser.data = r;
     err = llhttp_execute(&s->parser, head, len);
     if (err != HPE_PAUSED)

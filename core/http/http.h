@@ -59,7 +59,7 @@ struct sx_http_response {
     int status; /* 0: not answered yet */
     bool is_problem;
     enum sx_http_body_kind kind;
-    const char *type;      /* copied into the arena, or a literal of the core's */
+    struct sx_slice type;  /* copied into the arena, or a literal of the core's */
     struct sx_buf headers; /* further header lines, ready to send */
     struct sx_buf body;
     int file; /* owned; -1 none */
@@ -88,7 +88,8 @@ struct sx_http_req {
     uint64_t serial;   /* unique in this server */
     uint64_t since_ns; /* when its head was complete; 0 unless somebody asked for times */
     bool is_http10, is_keep_alive, is_head, is_safe, expects_continue, has_body, is_suspended;
-    bool wants_gzip, has_expired;
+    bool has_expired;
+    bool has_id;             /* it came with an X-Request-Id */
     char method_known;       /* enum: index of a known method, or -1 */
     uint64_t content_length; /* UINT64_MAX: chunked */
     uint64_t max_body;       /* set by ops->head */
@@ -137,6 +138,7 @@ struct sx_http_settings {
     struct sx_http_limits limits;
     struct sx_http_ops ops;
     size_t request_size;     /* of the struct that begins with a sx_http_req; 0: just that */
+    size_t zeroed_size;      /* up to here it is zeroed behind that when it is recycled */
     const char *server_name; /* for the Server field; "" leaves it out */
     const char *spool_dir;
     bool gzip;
@@ -189,7 +191,11 @@ const char *sx_http_request_id(struct sx_http_req *r);
 const char *sx_http_remote(struct sx_http_req *r);
 const char *sx_http_scheme(struct sx_http_req *r);
 const struct sx_trace *sx_http_trace(struct sx_http_req *r);
-bool sx_http_is_gone(const struct sx_http_req *r);
+static inline bool sx_http_is_gone(const struct sx_http_req *r)
+{
+    return __atomic_load_n(&r->conn, __ATOMIC_RELAXED) == NULL ||
+           __atomic_load_n(&r->has_expired, __ATOMIC_RELAXED);
+}
 
 /* --- Answering: the thread that owns it ------------------------------------- */
 

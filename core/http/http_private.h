@@ -55,7 +55,8 @@ struct sx_http_server {
     uv_check_t after;       /* flushes what the poll phase answered */
     bool has_tick;
     llhttp_settings_t parser_settings;
-    llhttp_t parser; /* one head at a time, so one is enough */
+    llhttp_t parser;       /* one head at a time, so one is enough    */
+    llhttp_t fresh_parser; /* what it is before a head: never changed */
     struct sx_request_ids ids;
     struct sx_gzip *gzip;
     int reserve_fd;     /* given up for a moment when descriptors run out */
@@ -111,6 +112,12 @@ struct sx_http_body {
     uint64_t n_bytes; /* of content so far */
 };
 
+/* How far a head has been looked at. */
+struct sx_http_scan {
+    size_t at;         /* where the line begins that has not ended yet */
+    size_t first_line; /* length of the request line without CRLF, once it has ended */
+};
+
 struct sx_http_conn {
     union {
         uv_handle_t handle;
@@ -127,11 +134,11 @@ struct sx_http_conn {
     struct sx_http_body body;
     struct sx_timeout timeout; /* fires early; deadline_ms decides */
     uint64_t deadline_ms;
-    uint64_t queue_noted;  /* write queue when the timer was last set */
-    struct sx_buf in;      /* came, not yet used up */
-    struct sx_buf out;     /* to be written */
-    size_t scanned;        /* of in: lines already looked at */
-    sx_http_sink_fn *sink; /* of a memory connection */
+    uint64_t queue_noted;     /* write queue when the timer was last set */
+    struct sx_buf in;         /* came, not yet used up */
+    struct sx_buf out;        /* to be written */
+    struct sx_http_scan scan; /* of in */
+    sx_http_sink_fn *sink;    /* of a memory connection */
     void *sink_arg;
     int fd; /* of the handle; only for a short cut past libuv */
     uint32_t n_requests;
@@ -158,11 +165,30 @@ void sx_http_listeners_resume(struct sx_http_server *s);
 /* conn.c */
 int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer,
                         socklen_t len);
-void sx_http_conn_touch(struct sx_http_conn *c);   /* into the list of dirty ones      */
 void sx_http_conn_service(struct sx_http_conn *c); /* go on reading, then write        */
 void sx_http_conn_abort(struct sx_http_conn *c);   /* at once; requests are told       */
-bool sx_http_conn_is_full(const struct sx_http_conn *c);
 void sx_http_conn_quit_if_idle(struct sx_http_conn *c);
+
+/* Into the list of dirty ones. */
+static inline void sx_http_conn_touch(struct sx_http_conn *c)
+{
+    if (c->phase != PHASE_CLOSED && !c->is_processing && sx_list_is_empty(&c->dirty))
+        sx_list_push(&c->server->dirty, &c->dirty);
+}
+
+/* Bytes that the kernel has not taken yet. */
+static inline size_t sx_http_conn_unwritten(const struct sx_http_conn *c)
+{
+    return c->is_memory ? 0 : c->uv.stream.write_queue_size;
+}
+
+/* The client does not read what it asked for. */
+static inline bool sx_http_conn_is_full(const struct sx_http_conn *c)
+{
+    return c->out.len + sx_http_conn_unwritten(c) > c->server->set.limits.unread_bytes;
+}
+
+/* server.c: memory for what is to be written */
 void sx_http_buf_borrow(struct sx_http_server *s, struct sx_buf *b);
 void sx_http_buf_return(struct sx_http_server *s, struct sx_buf *b);
 
@@ -172,13 +198,16 @@ void sx_http_input_resume(struct sx_http_conn *c);
 void sx_http_input_cut(struct sx_http_conn *c);      /* the client ended in a body: 400 */
 void sx_http_input_time_out(struct sx_http_conn *c); /* of a head or a body: 408 */
 
-/* head.c: the length of a complete head, 0 when more is needed, or a negative HTTP status. */
+/* head_end.c: the length of a complete head, 0 when more is needed, or a negative HTTP status. */
 ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,
-                            size_t *scanned);
+                            struct sx_http_scan *scan);
+
+/* head.c */
 void sx_http_head_init(struct sx_http_server *s);
-/* 0, or the status that refuses it; *ret_why tells people. */
+/* Of a head that was found, with the length of its first line.  0, or the status that refuses
+ * it; *ret_why tells people. */
 int sx_http_head_parse(struct sx_http_server *s, struct sx_http_req *r, char *head, size_t len,
-                       const char **ret_why);
+                       size_t line, const char **ret_why);
 
 /* body.c: takes what belongs to the body; the number of bytes, or a negative HTTP status. */
 void sx_http_body_begin(struct sx_http_body *b, const struct sx_http_req *r);

@@ -208,7 +208,7 @@ static size_t take_head(struct sx_http_conn *c, char *data, size_t len, size_t a
         sx_http_conn_abort(c);
         return available;
     }
-    status = sx_http_head_parse(c->server, r, data, len, &why);
+    status = sx_http_head_parse(c->server, r, data, len, c->scan.first_line, &why);
     if (status == 0 && (r->has_body || !r->is_safe) && !sx_list_is_empty(&c->requests)) {
         sx_http_req_recycle(r);
         return 0;
@@ -266,18 +266,19 @@ static size_t process(struct sx_http_conn *c, char *data, size_t len)
             c->must_linger = true;
             return len;
         }
-        if (c->scanned == 0)
+        if (data[at] == '\r' && c->scan.at == 0) {
             at += skip_empty_lines(data + at, len - at);
-        if (at == len || (c->scanned == 0 && len - at == 1 && data[at] == '\r'))
-            break;
-        head = sx_http_head_find(c->server, data + at, len - at, &c->scanned);
+            if (at == len || (len - at == 1 && data[at] == '\r'))
+                break;
+        }
+        head = sx_http_head_find(c->server, data + at, len - at, &c->scan);
         if (head == 0)
             break;
         if (!has_room(c)) {
             c->is_stalled = true;
             break;
         }
-        c->scanned = 0;
+        c->scan.at = 0;
         if (head < 0) {
             refuse_head(c, (int)-head, head_fault((int)-head));
             break;

@@ -73,19 +73,18 @@ void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has
 {
     struct sx_http_server *s = c->server;
     const struct sx_http_response *resp = &r->resp;
-    size_t type_len = resp->type != NULL ? strlen(resp->type) : 0;
     char *start, *to;
 
     if (is_last_answer(c))
         r->is_keep_alive = false;
-    start = sx_buf_reserve(&c->out, HEAD_BYTES + type_len + resp->headers.len);
+    start = sx_buf_reserve(&c->out, HEAD_BYTES + resp->type.len + resp->headers.len);
     if (start == NULL)
         return;
     to = put_status(start, resp->status);
     to = put(to, s->fixed, s->fixed_len);
-    if (type_len > 0) {
+    if (resp->type.len > 0) {
         to = PUT(to, "Content-Type: ");
-        to = put(to, resp->type, type_len);
+        to = put(to, resp->type.data, resp->type.len);
         to = PUT(to, "\r\n");
     }
     to = put_length(to, has_length, length, is_chunked);
@@ -100,7 +99,7 @@ void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has
 
 static void add_request_id(struct sx_http_req *r)
 {
-    if (r->resp.status >= 400 || sx_http_header(r, "x-request-id", 12).data != NULL)
+    if (r->resp.status >= 400 || r->has_id)
         sx_http_add_line(r, "X-Request-Id", sx_http_request_id(r));
 }
 
@@ -121,7 +120,7 @@ static void compress(struct sx_http_req *r)
     struct sx_buf packed;
 
     if (s->gzip == NULL || resp->body.len < s->set.gzip_bytes || resp->kind != SX_HTTP_BODY_BYTES ||
-        resp->status == 206 || !sx_encoding_is_compressible(sx_slice_of(resp->type)) ||
+        resp->status == 206 || !sx_encoding_is_compressible(resp->type) ||
         resp->body.len > SX_HTTP_GZIP_MAX_BYTES || sx_http_answer_has(r, "content-encoding") ||
         (sx_http_answer_has(r, "etag") && !resp->may_pack))
         return;
@@ -242,6 +241,5 @@ void sx_http_complete(struct sx_http_req *r)
         sx_http_output_advance(c);
     else
         sx_http_wait(r); /* for its turn */
-    if (c->phase != PHASE_CLOSED)
-        sx_http_conn_touch(c);
+    sx_http_conn_touch(c);
 }

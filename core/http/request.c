@@ -123,14 +123,15 @@ static void release_parts(struct sx_http_req *r)
 }
 
 /* Only what a request may have set; the slices of headers[] are overwritten as they are used. */
-static void clean(struct sx_http_req *r)
+static inline void clean(struct sx_http_req *r)
 {
     struct sx_http_server *s = r->server;
-    size_t extra = s->set.request_size - sizeof *r;
+    size_t extra = s->set.zeroed_size - sizeof *r;
 
     if (r->multipart != NULL)
         sx_multipart_destroy(r->multipart);
-    sx_http_file_close(r);
+    if (r->resp.reading != NULL || r->resp.file >= 0)
+        sx_http_file_close(r);
     r->multipart = NULL;
     sx_arena_reset(&r->arena);
     sx_buf_reset(&r->body_buf, SX_HTTP_KEEP_BYTES);
@@ -143,14 +144,15 @@ static void clean(struct sx_http_req *r)
     r->query = r->host = r->body = r->target = r->path = r->method = (struct sx_slice){ 0 };
     r->n_headers = 0;
     r->is_http10 = r->is_keep_alive = r->is_head = r->is_safe = r->expects_continue = false;
-    r->has_body = r->is_suspended = r->wants_gzip = r->has_expired = r->wants_multipart = false;
+    r->has_body = r->is_suspended = r->has_expired = r->has_id = false;
+    r->wants_multipart = false;
     r->since_ns = r->content_length = r->deadline_ms = r->bytes_out = 0;
     r->id.text[0] = '\0';
     r->trace_state = 0;
     r->resp.status = 0;
     r->resp.is_problem = false;
     r->resp.kind = SX_HTTP_BODY_BYTES;
-    r->resp.type = NULL;
+    r->resp.type = (struct sx_slice){ NULL, 0 };
     r->resp.may_pack = false;
     r->remote = r->scheme = NULL;
     r->resp.stream = NULL;
@@ -298,10 +300,4 @@ void sx_http_req_gone(struct sx_http_req *r)
     r->state = SX_HTTP_ENDED;
     s->set.ops.ended(r);
     sx_http_req_recycle(r);
-}
-
-bool sx_http_is_gone(const struct sx_http_req *r)
-{
-    return __atomic_load_n(&r->conn, __ATOMIC_RELAXED) == NULL ||
-           __atomic_load_n(&r->has_expired, __ATOMIC_RELAXED);
 }

@@ -94,8 +94,8 @@ int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_sl
     return sx_buf_failed(b) ? SX_ERR_NOMEM : 0;
 }
 
-/* The common ones need neither a look nor a copy; NULL for another. */
-static const char *find_common_type(const char *type, size_t len)
+/* The common ones need neither a look nor a copy; absent for another. */
+static struct sx_slice find_common_type(const char *type, size_t len)
 {
     static const struct sx_slice common[] = {
         { "text/plain", 10 },
@@ -106,8 +106,8 @@ static const char *find_common_type(const char *type, size_t len)
 
     for (size_t i = 0; i < sizeof common / sizeof *common; i++)
         if (common[i].len == len && memcmp(common[i].data, type, len) == 0)
-            return common[i].data;
-    return NULL;
+            return common[i];
+    return (struct sx_slice){ NULL, 0 };
 }
 
 /* Others are copied, since they may have been built at run time. */
@@ -115,17 +115,20 @@ static int set_type(struct sx_http_req *r, const char *type)
 {
     size_t len;
 
-    r->resp.type = NULL;
+    r->resp.type = (struct sx_slice){ NULL, 0 };
     if (type == NULL)
         return 0;
     len = strlen(type);
     r->resp.type = find_common_type(type, len);
-    if (r->resp.type != NULL)
+    if (r->resp.type.data != NULL)
         return 0;
     if (!sx_field_is_value((struct sx_slice){ type, len }))
         return SX_ERR_INVALID;
-    r->resp.type = sx_arena_text(&r->arena, type, len);
-    return r->resp.type == NULL ? SX_ERR_NOMEM : 0;
+    type = sx_arena_text(&r->arena, type, len);
+    if (type == NULL)
+        return SX_ERR_NOMEM;
+    r->resp.type = (struct sx_slice){ type, len };
+    return 0;
 }
 
 static bool is_final_status(int status)
@@ -133,12 +136,11 @@ static bool is_final_status(int status)
     return status >= 200 && status <= 599;
 }
 
-int sx_http_reply_body(struct sx_http_req *r, int status, const char *type)
+/* What stands in the body becomes the answer. */
+static inline int answer(struct sx_http_req *r, int status, const char *type)
 {
     int err;
 
-    if (r->resp.status != 0)
-        return SX_ERR_BUSY;
     if (!is_final_status(status))
         return SX_ERR_INVALID;
     if (sx_buf_failed(&r->resp.body))
@@ -151,13 +153,18 @@ int sx_http_reply_body(struct sx_http_req *r, int status, const char *type)
     return 0;
 }
 
+int sx_http_reply_body(struct sx_http_req *r, int status, const char *type)
+{
+    return r->resp.status != 0 ? SX_ERR_BUSY : answer(r, status, type);
+}
+
 int sx_http_reply(struct sx_http_req *r, int status, const char *type, const void *data, size_t len)
 {
     if (r->resp.status != 0)
         return SX_ERR_BUSY;
     sx_buf_reset(&r->resp.body, SX_HTTP_KEEP_BYTES);
     sx_buf_add(&r->resp.body, data, len);
-    return sx_http_reply_body(r, status, type);
+    return answer(r, status, type);
 }
 
 void sx_http_unreply(struct sx_http_req *r)
@@ -187,7 +194,7 @@ int sx_http_vproblem(struct sx_http_req *r, int status, const char *code, const 
     sx_buf_reset(&r->resp.body, SX_HTTP_KEEP_BYTES);
     problem = (struct sx_problem){ status, code, n <= 0 ? NULL : detail, sx_http_request_id(r) };
     sx_problem_write(&r->resp.body, &problem);
-    r->resp.type = "application/problem+json";
+    r->resp.type = sx_slice_of("application/problem+json");
     r->resp.kind = SX_HTTP_BODY_BYTES;
     r->resp.is_problem = true;
     r->resp.status = status;

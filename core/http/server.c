@@ -134,6 +134,8 @@ int sx_http_server_create(const struct sx_http_settings *set, struct sx_http_ser
     s->loop = set->loop;
     if (s->set.request_size < sizeof(struct sx_http_req))
         s->set.request_size = sizeof(struct sx_http_req);
+    if (s->set.zeroed_size < sizeof(struct sx_http_req))
+        s->set.zeroed_size = sizeof(struct sx_http_req);
     if (s->set.limits.header_count > SX_HTTP_MAX_HEADERS)
         s->set.limits.header_count = SX_HTTP_MAX_HEADERS;
     sx_list_init(&s->listeners);

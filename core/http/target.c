@@ -8,8 +8,8 @@
 
 /* What a byte may stand in. */
 enum {
-    IN_PATH = 1,  /* those of a host and / : @ [ ] ^ ` { | } */
-    IN_QUERY = 2, /* those of a path and ? \ */
+    IN_PATH = 1,  /* those of a host but '%', and / : @ [ ] ^ ` { | } */
+    IN_QUERY = 2, /* those of a path and % ? \ */
     IN_HOST = 4,  /* unreserved, sub-delims and '%' */
     IS_HEX = 8,
     IS_PERCENT = 16
@@ -19,7 +19,7 @@ enum {
 static const unsigned char classes[256] = {
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x07, 0x00, 0x00, 0x07, 0x17, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x03,
+    0x00, 0x07, 0x00, 0x00, 0x07, 0x16, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x03,
     0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x03, 0x07, 0x00, 0x07, 0x00, 0x02,
     0x03, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x0f, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07,
     0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x07, 0x03, 0x02, 0x03, 0x03, 0x07,
@@ -136,22 +136,40 @@ bool sx_target_is_host(struct sx_slice value)
     return host.len > 0 && are_good(IN_HOST, host) && is_port_part(sx_slice_after(value, host.len));
 }
 
-/* Path and query, beginning with '/', '?' or nothing. */
-static int split_path(struct sx_slice s, struct sx_target *t)
+static bool begins_escape(struct sx_slice s)
 {
-    unsigned seen = 0;
+    return s.len >= 3 && is_hex(s.data[1]) && is_hex(s.data[2]);
+}
+
+/* How many of the first bytes stand in a path for themselves. */
+static size_t plain_len(struct sx_slice s)
+{
     size_t n = 0;
 
-    for (; n < s.len && (class_of(s.data[n]) & IN_PATH) != 0; n++)
-        seen |= class_of(s.data[n]);
-    t->path = sx_slice_make(s.data, n);
-    t->query = sx_slice_make(NULL, 0);
-    if ((seen & IS_PERCENT) != 0 && !has_good_escapes(t->path))
-        return SX_ERR_INVALID;
-    if (n == s.len)
-        return 0;
-    t->query = sx_slice_after(s, n + 1);
-    return s.data[n] == '?' && are_all_in(IN_QUERY, t->query, &seen) ? 0 : SX_ERR_INVALID;
+    while (n < s.len && (class_of(s.data[n]) & IN_PATH) != 0)
+        n++;
+    return n;
+}
+
+int sx_target_split_path(struct sx_slice s, struct sx_slice *ret_path, struct sx_slice *ret_query)
+{
+    struct sx_slice query = { NULL, 0 };
+    size_t n = plain_len(s);
+    unsigned seen;
+
+    while (n < s.len && s.data[n] == '%') {
+        if (!begins_escape(sx_slice_after(s, n)))
+            return SX_ERR_INVALID;
+        n += 3 + plain_len(sx_slice_after(s, n + 3));
+    }
+    if (n < s.len) {
+        query = sx_slice_after(s, n + 1);
+        if (s.data[n] != '?' || !are_all_in(IN_QUERY, query, &seen))
+            return SX_ERR_INVALID;
+    }
+    *ret_path = sx_slice_make(s.data, n);
+    *ret_query = query;
+    return 0;
 }
 
 static size_t authority_len(struct sx_slice s)
@@ -177,7 +195,7 @@ static int split_absolute(struct sx_slice s, struct sx_target *t)
     t->authority = sx_slice_make(rest.data, authority_len(rest));
     if (t->authority.len == 0 || !sx_target_is_host(t->authority))
         return SX_ERR_INVALID;
-    if (split_path(sx_slice_after(rest, t->authority.len), t) < 0)
+    if (sx_target_split_path(sx_slice_after(rest, t->authority.len), &t->path, &t->query) < 0)
         return SX_ERR_INVALID;
     t->has_empty_path = t->path.len == 0;
     if (t->has_empty_path)
@@ -193,7 +211,7 @@ int sx_target_split(struct sx_slice target, struct sx_target *ret_target)
     if (target.len == 0)
         return SX_ERR_INVALID;
     if (target.data[0] == '/') {
-        err = split_path(target, &t);
+        err = sx_target_split_path(target, &t.path, &t.query);
     } else if (sx_slice_is(target, "*")) {
         t.form = SX_TARGET_ASTERISK;
         t.path = target;

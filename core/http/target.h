@@ -29,4 +29,7 @@ struct sx_target {
  * without two hexadecimal digits.  Browsers do send [ ] { } | ^ and, in queries, a lone '%'. */
 int sx_target_split(struct sx_slice target, struct sx_target *ret_target);
 
+/* The same of what is left behind the authority: path and query, from '/', '?' or nothing on. */
+int sx_target_split_path(struct sx_slice s, struct sx_slice *ret_path, struct sx_slice *ret_query);
+
 #endif /* SX_HTTP_TARGET_H */

@@ -9,15 +9,16 @@
 static void count(struct sx_req *r, uint64_t ns)
 {
     struct sx_plugins *ps = r->set;
+    const struct sx_http_stats *http = sx_http_server_stats(r->http.server);
     struct sx_board_counters *c = ps->rt.slot == NULL ? NULL : sx_board_counters_of(ps->rt.slot);
 
     if (c == NULL || r->http.resp.status == 0)
         return;
     sx_board_count_request(c, r->http.resp.status, ns);
     c->bytes_out += r->http.bytes_out;
-    c->bytes_in = sx_http_server_stats(r->http.server)->bytes_in;
-    c->connections_opened = sx_http_server_stats(r->http.server)->connections_opened;
-    c->connections_open = sx_http_server_stats(r->http.server)->connections_open;
+    c->bytes_in = http->bytes_in;
+    c->connections_opened = http->connections_opened;
+    c->connections_open = http->connections_open;
     if (r->entry != NULL)
         sx_board_route_done(ps->rt.slot, r->entry->board, r->http.resp.status, ns);
 }

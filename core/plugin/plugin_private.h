@@ -117,8 +117,8 @@ struct sx_plugins {
 
 enum sx_op_kind { OP_NONE, OP_ROWS, OP_BATCH, OP_OFFLOAD, OP_BLOCKING, OP_AFTER };
 
-/* One request as a plugin sees it.  Begins with the HTTP floor's; all behind is zeroed when it
- * is recycled. */
+/* One request as a plugin sees it.  Begins with the HTTP floor's; what is behind, up to params, is
+ * zeroed when it is recycled. */
 struct sx_req {
     struct sx_http_req http;
 
@@ -131,11 +131,6 @@ struct sx_req {
     bool has_second_reply, is_done, in_hook;
     const char *allow;
     uint32_t n_params;
-    struct sx_path_value {
-        const char *name;
-        uint32_t offset, len; /* in http.path, which may move (I9) */
-        const char *text;     /* decoded on demand */
-    } params[SX_ROUTE_MAX_PARAMS];
 
     struct sx_pairs query, form, cookies;
     bool has_query, has_form, has_cookies, has_json, has_body_copy;
@@ -144,7 +139,6 @@ struct sx_req {
     const char *texts[6]; /* by enum sx_req_text, copied on demand */
 
     /* The operation. */
-    struct sx_db_op db_op;
     union {
         sx_rows_fn *rows;
         sx_batch_fn *batch;
@@ -155,7 +149,6 @@ struct sx_req {
     sx_db_error_fn *on_db_error;
     void *on_db_error_arg;
     sx_work_fn *work_fn;
-    struct sx_work_item work;
     int32_t work_result;
     uint64_t deadline_ns;   /* of CLOCK_MONOTONIC, for the lease */
     struct sx_later *later; /* of OP_AFTER; owned */
@@ -164,6 +157,15 @@ struct sx_req {
     uint64_t db_ns;
     int32_t db_status;   /* of the last failed statement, as an HTTP status; 0 none */
     const char *db_code; /* a word for the client; static */
+
+    /* Filled in whole where it is used. */
+    struct sx_path_value {
+        const char *name;
+        uint32_t offset, len;      /* in http.path, which may move (I9) */
+        const char *text;          /* decoded on demand */
+    } params[SX_ROUTE_MAX_PARAMS]; /* n_params */
+    struct sx_db_op db_op;         /* of OP_ROWS and OP_BATCH */
+    struct sx_work_item work;      /* of OP_OFFLOAD and OP_BLOCKING */
 };
 
 /* What a statement returned, with what reads it. */

@@ -113,10 +113,6 @@ bool sx_plugins_call_of(const struct sx_plugins *ps, const char **ret_name, uint
 _Noreturn void sx_plugins_leave_call(struct sx_plugins *ps);
 bool sx_plugins_have_broken(const struct sx_plugins *ps);
 
-/* The callbacks for the HTTP floor and the size of its requests. */
-void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops,
-                         size_t *ret_request_size);
-
 /* All that the configuration says about HTTP, those callbacks included, and about the
  * database.  Borrowed from the set and its configuration; SX_ERR_INVALID with a fault. */
 int sx_plugins_http_settings(struct sx_plugins *ps, uv_loop_t *loop, struct sx_report *rep,

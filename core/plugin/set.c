@@ -296,18 +296,6 @@ void sx_plugins_destroy(struct sx_plugins *ps)
 
 /* --- Serving --------------------------------------------------------------------------------- */
 
-void sx_plugins_http_ops(struct sx_plugins *ps, struct sx_http_ops *ret_ops,
-                         size_t *ret_request_size)
-{
-    *ret_ops = (struct sx_http_ops){ .head = sx_dispatch_head,
-                                     .handle = sx_dispatch_handle,
-                                     .gone = sx_dispatch_gone,
-                                     .expired = sx_dispatch_expired,
-                                     .ended = sx_dispatch_ended,
-                                     .arg = ps };
-    *ret_request_size = sizeof(struct sx_req);
-}
-
 static int name_on_board(struct sx_plugin *p)
 {
     struct sx_board *board = p->set->rt.board;

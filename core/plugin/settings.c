@@ -69,6 +69,14 @@ int sx_plugins_http_settings(struct sx_plugins *ps, uv_loop_t *loop, struct sx_r
     const struct sx_config *cfg = ps->set.config;
     struct sx_http_settings set = { .loop = loop,
                                     .limits = limits_of(&cfg->http),
+                                    .ops = { .head = sx_dispatch_head,
+                                             .handle = sx_dispatch_handle,
+                                             .gone = sx_dispatch_gone,
+                                             .expired = sx_dispatch_expired,
+                                             .ended = sx_dispatch_ended,
+                                             .arg = ps },
+                                    .request_size = sizeof(struct sx_req),
+                                    .zeroed_size = offsetof(struct sx_req, params),
                                     .server_name = "sim-exchange",
                                     .spool_dir = cfg->server.state_dir,
                                     .gzip = cfg->http.gzip,
@@ -79,7 +87,6 @@ int sx_plugins_http_settings(struct sx_plugins *ps, uv_loop_t *loop, struct sx_r
     if (err < 0)
         return err;
     set.proxies = ps->proxies;
-    sx_plugins_http_ops(ps, &set.ops, &set.request_size);
     *ret_settings = set;
     return 0;
 }

@@ -31,6 +31,34 @@ static void only_tchars_make_a_token(void **state)
     assert_false(sx_field_is_token(sx_slice_make("a\0b", 3)));
 }
 
+/* Every byte of a token in every place of names of one, two and three words. */
+static void a_name_is_known_in_any_case_and_nothing_else_is(void **state)
+{
+    static const char *const names[] = { "host", "expect", "connection", "x-request-id",
+                                         "transfer-encoding" };
+
+    (void)state;
+    for (size_t i = 0; i < N(names); i++) {
+        size_t len = strlen(names[i]);
+        char token[32];
+
+        memcpy(token, names[i], len);
+        assert_false(sx_field_is_named(sx_slice_make(token, len - 1), names[i]));
+        for (size_t at = 0; at < len; at++) {
+            for (int c = 0; c < 256; c++) {
+                bool is_same = c == names[i][at] ||
+                               (c >= 'A' && c <= 'Z' && c + ('a' - 'A') == names[i][at]);
+
+                token[at] = (char)c;
+                if (sx_field_is_tchar((char)c))
+                    assert_int_equal(sx_field_is_named(sx_slice_make(token, len), names[i]),
+                                     is_same);
+            }
+            token[at] = names[i][at];
+        }
+    }
+}
+
 static void values_have_no_control_bytes_but_tab(void **state)
 {
     (void)state;
@@ -193,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_tchars_make_a_token),
+        cmocka_unit_test(a_name_is_known_in_any_case_and_nothing_else_is),
         cmocka_unit_test(values_have_no_control_bytes_but_tab),
         cmocka_unit_test(a_control_byte_is_found_at_any_place),
         cmocka_unit_test(lists_are_split_at_commas_outside_of_quotes),
