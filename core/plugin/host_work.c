@@ -304,15 +304,19 @@ static void run_task(struct sx_work_item *item, uint32_t thread)
     }
 }
 
+static void call_task(struct task *t)
+{
+    if (t->post != NULL)
+        t->post(t->plugin, t->arg);
+    else if (t->done != NULL)
+        t->done(t->plugin, t->result, t->arg);
+}
+
 static void on_task_done(struct sx_work_item *item)
 {
     struct task *t = SX_MEMBER_OF(item, struct task, item);
-    struct sx_plugins *ps = t->plugin->set;
 
-    if (t->post != NULL)
-        SX_GUARDED(ps, t->plugin, NULL, t->post(t->plugin, t->arg), );
-    else if (t->done != NULL)
-        SX_GUARDED(ps, t->plugin, NULL, t->done(t->plugin, t->result, t->arg), );
+    SX_GUARDED(t->plugin->set, t->plugin, NULL, call_task(t), );
     free_task(t);
 }
 

@@ -332,7 +332,10 @@ static int call_plugin(struct sx_plugin *p, int (*fn)(sx_plugin *p), const char 
     p->said = said;
     SX_GUARDED(p->set, p, NULL, result = fn(p), result = SX_FAULTED);
     p->said = NULL;
-    if (result < 0)
+    if (result == SX_FAULTED)
+        sx_report_add(rep, "%s: plugin \"%s\" %s: its %s function crashed", p->path, p->note.name,
+                      p->note.version, what);
+    else if (result < 0)
         sx_report_add(rep, "%s: plugin \"%s\" %s: its %s function returned %d%s%s", p->path,
                       p->note.name, p->note.version, what, result, *said != '\0' ? ": " : "", said);
     return result < 0 ? result : 0;

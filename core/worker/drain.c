@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "worker/worker_private.h"
 
-#define BROKEN_IDLE_MS 1000u
+#define BROKEN_IDLE_MS 2000u
 
 static void on_db_closed(void *arg)
 {

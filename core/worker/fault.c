@@ -44,7 +44,7 @@ struct sx_worker_fault {
     struct sx_altstack stack; /* of the loop */
     struct sigaction old[N_WATCHED];
     pthread_t loop;
-    uint32_t is_dying; /* atomic: one thread tells */
+    uint32_t teller; /* atomic: the one thread that tells, by its kernel id; 0: none */
     size_t n_modules;
     struct module modules[MAX_MODULES];
     size_t len;
@@ -246,7 +246,7 @@ static void leave_call(struct sx_worker_fault *f, int signo)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, signo);
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    __atomic_store_n(&f->is_dying, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&f->teller, 0, __ATOMIC_RELEASE);
     sx_plugins_leave_call(f->worker->plugins);
 }
 
@@ -260,14 +260,27 @@ static void give_up(struct sx_worker_fault *f, int signo, const siginfo_t *info)
         (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo);
 }
 
+/* The stack that was walked was none; or another thread tells, and most often ends us all. */
+static void wait_or_die(bool is_teller, int signo)
+{
+    if (is_teller) {
+        (void)signal(signo, SIG_DFL); /* and it happens again */
+        return;
+    }
+    for (;;)
+        (void)pause();
+}
+
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
     struct sx_worker_fault *f = watching;
+    uint32_t self = (uint32_t)syscall(SYS_gettid), nobody = 0;
     bool is_loop, can_leave;
 
-    if (__atomic_exchange_n(&f->is_dying, 1, __ATOMIC_ACQ_REL) != 0) {
-        for (;;) /* another thread is telling, and ends us all */
-            (void)pause();
+    if (!__atomic_compare_exchange_n(&f->teller, &nobody, self, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
+        wait_or_die(nobody == self, signo);
+        return;
     }
     is_loop = pthread_equal(pthread_self(), f->loop) != 0 && f->worker->plugins != NULL;
     if (is_loop)

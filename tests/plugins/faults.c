@@ -7,7 +7,7 @@
 
 /* --- Faults that end the process unless the host contains them ------------------- */
 
-__attribute__((no_sanitize("undefined", "address"))) static int segv(sx_req *r)
+__attribute__((noinline, no_sanitize("undefined", "address"))) static int segv(sx_req *r)
 {
     volatile int *volatile nowhere = NULL;
 
@@ -37,7 +37,10 @@ static int segv_in_library(sx_req *r)
 /* In the core, with something that is no pointer. */
 static int in_core(sx_req *r)
 {
-    return sx_reply(r, 200, "text/plain", (const void *)8, 100000); /* NOLINT: it is meant */
+    const int err = sx_reply(r, 200, "text/plain", (const void *)8,
+                             100000); /* NOLINT: it is meant */
+
+    return err < 0 ? SX_EINVAL : SX_OK;
 }
 
 static int segv_later(sx_req *r, void *arg)

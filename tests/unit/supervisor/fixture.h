@@ -96,8 +96,10 @@ static inline void supervisor_main(char *dir)
     (void)alarm(WATCHDOG_S);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     (void)setenv(FIXTURE_DIR, dir, 1);
-    (void)freopen(path_in(dir, "errors", path), "a", stderr);
-    (void)freopen(path_in(dir, "output", path), "a", stdout);
+    if (freopen(path_in(dir, "errors", path), "a", stderr) == NULL)
+        abort();
+    if (freopen(path_in(dir, "output", path), "a", stdout) == NULL)
+        abort();
     sx_report_init(&rep);
     if (reload_config(dir, &rep, &set.config) == 0 && sx_log_create(&log, &set.log) == 0)
         rc = sx_supervisor_run(&set);

@@ -147,7 +147,8 @@ static void program_that_cannot_be_executed_is_told(void **state)
     if (pid == 0) {
         char path[128];
 
-        (void)freopen(path_in(f->dir, "errors", path), "a", stderr);
+        if (freopen(path_in(f->dir, "errors", path), "a", stderr) == NULL)
+            abort();
         if (reload_config(f->dir, &(struct sx_report){ .cap = 0 }, &set.config) != 0 ||
             sx_log_create(&log, &set.log) != 0)
             exit(99);
