@@ -14,9 +14,9 @@ GIVEN_UP = "the reload has failed"
 def test_no_request_is_lost_or_crossed_by_reloads(server, mode):
     s = server({"server": {"workers": 2}}, plugins=["probe"])
 
-    with load.Load(s.port, mode=mode, routes="token,echo,db", connections=8, seconds=8) as client:
+    with load.Load(s.port, mode=mode, routes="token,echo,db", connections=8, seconds=5) as client:
         n_reloads = 0
-        while client.is_running() and n_reloads < 5:
+        while client.is_running() and n_reloads < 4:
             before = s.workers()
             s.reload()
             wait.until(lambda old=before: not set(old) & set(s.workers()), "the old ones' end")
