@@ -4,6 +4,7 @@ import pathlib
 import select
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -135,6 +136,17 @@ def test_every_package_has_its_reason(name):
         if line.strip() and not line.startswith("#"):
             package, _, reason = line.partition("#")
             assert len(package.split()) == 1 and reason.strip(), line
+
+
+# -- the run
+
+def test_a_port_that_somebody_has_is_noticed(tmp_path):
+    run = f'. "{CHECKOUT}/scripts/run.sh"; run_is_taken "$1" && echo taken || echo free'
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        while_open = bash(run, tmp_path, port).stdout
+
+    assert (while_open, bash(run, tmp_path, port).stdout) == ("taken\n", "free\n")
 
 
 # -- the private PostgreSQL

@@ -310,6 +310,8 @@ static void statement_leaves_no_setting_lock_or_temporary_table(void **state)
 {
     static const char *const texts[] = {
         "SELECT set_config('work_mem', '123kB', false)",
+        "UPDATE pg_settings SET setting = '123kB' WHERE name = 'work_mem'",
+        "SELECT U&\"set\\005fconfig\"('work_mem', '123kB', false)",
         "SELECT pg_advisory_lock(4242)",
         "SELECT 1 AS n INTO TEMP iso_left",
         "SELECT set_config('role', 'pg_monitor', false)",
