@@ -3,9 +3,10 @@
 
 void sx_guard_broken(struct sx_plugins *ps, struct sx_plugin *p, struct sx_guard *g)
 {
-    ps->running_faulted = ps->running;
+    if (ps->running != NULL)
+        ps->running->has_faulted = true;
     sx_guard_leave(ps, g);
-    p->is_broken = true;
+    __atomic_store_n(&p->is_broken, true, __ATOMIC_RELAXED); /* pool threads ask, too */
     ps->has_broken = true;
     if (ps->rt.on_broken != NULL)
         ps->rt.on_broken(ps->rt.arg, p->note.name);

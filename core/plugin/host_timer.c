@@ -89,7 +89,8 @@ static void on_tick(uv_timer_t *uv)
     void *arg = t->spec.arg;
 
     if (fn == NULL) {
-        fire_work(t);
+        if (!p->is_broken)
+            fire_work(t);
         return;
     }
     if (t->spec.every_ms == 0)

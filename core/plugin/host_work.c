@@ -103,6 +103,10 @@ static void run_blocking(struct sx_work_item *item, uint32_t thread)
         r->work_result = SX_ECLOSED;
         return;
     }
+    if (__atomic_load_n(&r->plugin->is_broken, __ATOMIC_RELAXED)) {
+        r->work_result = SX_FAULTED;
+        return;
+    }
     enter_board(board, r);
     while (attempt(r, left == 0))
         left--;

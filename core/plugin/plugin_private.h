@@ -101,10 +101,9 @@ struct sx_plugins {
     bool is_closed; /* nothing new begins: operations, work, timers */
     pthread_t loop_thread;
     struct sx_board_thread *loop_board;
-    struct sx_req *running;         /* for whom the loop calls a plugin; NULL: for nobody */
-    struct sx_guard *guard;         /* innermost, of the call that the loop is in; NULL: in none */
-    bool has_broken;                /* a fault was contained: this process ends */
-    struct sx_req *running_faulted; /* whose call faulted, until it is answered */
+    struct sx_req *running; /* for whom the loop calls a plugin; NULL: for nobody */
+    struct sx_guard *guard; /* innermost, of the call that the loop is in; NULL: in none */
+    bool has_broken;        /* a fault was contained: this process ends */
     struct sx_db_migrate_plugin *migrate; /* owned, made on demand */
     struct sx_list streams;
     struct sx_cors cors;        /* what the HTTP floor borrows */
@@ -129,6 +128,7 @@ struct sx_req {
     enum sx_op_kind op;       /* what is pending */
     int32_t failed;           /* a negative result that waits for the operation's end */
     bool has_second_reply, is_done, in_hook;
+    bool has_faulted; /* it was this one at which the plugin broke */
     const char *allow;
     uint32_t n_params;
 

@@ -47,11 +47,9 @@ void sx_note_failure(struct sx_req *r, const struct sx_db_failure *f)
  * ends; the next process has a whole one. */
 static int answer_faulted(struct sx_req *r)
 {
-    if (r->set->running_faulted == r) {
-        r->set->running_faulted = NULL;
+    if (r->has_faulted)
         return sx_http_problem(&r->http, 500, "plugin_crashed", "the plugin \"%s\" crashed",
                                r->plugin->note.name);
-    }
     (void)sx_http_set_header(&r->http, sx_slice_of("Retry-After"), sx_slice_of("1"), false);
     return sx_http_problem(&r->http, 503, "plugin_crashed",
                            "the plugin \"%s\" crashed and is being replaced", r->plugin->note.name);

@@ -219,7 +219,8 @@ void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int st
         start_workers(sup);
         return;
     }
-    if (child->reason != NULL && WIFEXITED(status)) { /* it said why: that is the whole story */
+    /* It said why: that is the whole story, unless something crashed. */
+    if (child->reason != NULL && child->crash == NULL && WIFEXITED(status)) {
         fail(sup, child->reason, find_exit_code(sup, child, status));
         return;
     }

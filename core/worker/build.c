@@ -181,6 +181,8 @@ static void on_broken(void *arg, const char *plugin)
     struct sx_worker *w = arg;
     char text[128];
 
+    if (w->phase == WORKER_LOADING)
+        return; /* the report says that its start has failed */
     (void)snprintf(text, sizeof text, "a fault of the plugin \"%s\" was contained", plugin);
     (void)sx_control_send(w->spec.control_fd, SX_CONTROL_LEAVING, text);
 }

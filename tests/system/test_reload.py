@@ -1,5 +1,6 @@
 """HUP: a checked new generation takes over without a lost request, or the old one goes on."""
 import os
+import re
 import shutil
 import signal
 
@@ -73,6 +74,20 @@ def test_a_plugin_that_crashes_as_it_is_loaded_leaves_the_old_generation(server)
     s.signal(signal.SIGHUP)
 
     assert "constructor_segv" in s.wait_line(GIVEN_UP)["message"]
+    assert s.get("/hello").status == 200
+
+
+@pytest.mark.parametrize("when", ["check", "start"])
+def test_a_plugin_that_crashes_early_leaves_the_old_generation_and_is_named(server, when):
+    plain = {"ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:use_sigaltstack=0"}
+    s = server(wants_database=False, env=plain, may_die=True)
+
+    s.rewrite(plugins={"hello": {}, "early": {"options": {"when": when}}})
+    s.signal(signal.SIGHUP)
+
+    line = s.wait_line(GIVEN_UP)["message"]
+    assert f'plugin "early" 1.0.0: its {when} function crashed' in line
+    assert re.search(r"early\.so\+0x[0-9a-f]+ \(crash_early\+0x", line), line
     assert s.get("/hello").status == 200
 
 
