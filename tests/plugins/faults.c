@@ -54,6 +54,20 @@ static int fault_later(sx_req *r)
     return sx_after(r, 1, segv_later, NULL);
 }
 
+static int answer_later(sx_req *r, void *arg)
+{
+    (void)arg;
+    return sx_reply_text(r, 200, "called again\n");
+}
+
+/* Its operation ends after the fault. */
+static int fault_while_pending(sx_req *r)
+{
+    const int err = sx_after(r, 1, answer_later, NULL);
+
+    return err < 0 ? err : segv(r);
+}
+
 static int segv_on_rows(sx_req *r, const sx_rows *rows, void *arg)
 {
     (void)rows;
@@ -222,6 +236,10 @@ static const sx_route routes[] = {
       .path = "/later/segv",
       .handler = fault_later,
       .summary = "Write to nowhere, later" },
+    { .method = "GET",
+      .path = "/pending/segv",
+      .handler = fault_while_pending,
+      .summary = "Write to nowhere when something is pending" },
     { .method = "GET",
       .path = "/rows/segv",
       .handler = fault_on_rows,

@@ -44,6 +44,7 @@ def test_a_crash_names_the_plugin_and_the_worker_is_replaced(faults, path, signa
     ("/faults/overflow", "descend"),
     ("/faults/later/segv", "segv"),
     ("/faults/rows/segv", "segv"),
+    ("/faults/pending/segv", "segv"),
 ])
 def test_a_fault_in_a_plugin_costs_its_own_request_alone(faults, path, function):
     """The worker has a slow request of another plugin and an idle connection, and keeps both."""
