@@ -32,7 +32,7 @@ struct sx_board_frame {
 
 struct sx_board_thread {
     uint32_t depth;
-    uint32_t tid; /* kernel thread id */
+    uint32_t thread; /* in the copy of a fault: which one it was; 0: the loop */
     struct sx_board_frame stack[SX_BOARD_STACK];
     char request_id[72]; /* of the innermost request, NUL-terminated */
 };
@@ -86,7 +86,7 @@ struct sx_board_counters *sx_board_counters_of(struct sx_board_worker *w);
 /* thread is below the n_threads of the creation. */
 struct sx_board_thread *sx_board_thread_at(struct sx_board_worker *w,
                                            uint32_t thread); /* 0: the loop */
-/* A copy of the loop's entry at the moment of a contained fault; depth 0: there was none. */
+/* A copy of a thread's entry at the moment of a contained fault; depth 0: there was none. */
 struct sx_board_thread *sx_board_fault_of(struct sx_board_worker *w);
 void sx_board_set_state(struct sx_board_worker *w, uint32_t pid, uint32_t generation, int state);
 int sx_board_state(const struct sx_board_worker *w); /* enum sx_board_worker_state */

@@ -183,6 +183,9 @@ struct sx_db_module {
     /* [any thread] The request's deadline passed: the running statement is cancelled, now and
      * later.  Never blocks.  The caller sees to it that the lease has not ended meanwhile. */
     void (*lease_cancel)(struct sx_db_lease *l);
+    /* [loop] The thread that has it will never come back: its connection is closed, which ends
+     * what it had begun, and replaced; the lease is not freed. */
+    void (*lease_abandon)(struct sx_db_lease *l);
 
     /* Rows.  [any] Borrowed; a bad place or SQL NULL reads as NULL. */
     uint32_t (*rows_count)(const struct sx_db_rows *rows);

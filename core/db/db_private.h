@@ -441,6 +441,7 @@ const struct sx_db_failure *sx_db_lease_failure(const struct sx_db_lease *l);
 void *sx_db_lease_conn(struct sx_db_lease *l);
 void sx_db_lease_end(struct sx_db_lease *l, const char **ret_left_open);
 void sx_db_lease_cancel(struct sx_db_lease *l);
+void sx_db_lease_abandon(struct sx_db_lease *l);
 
 /* --- migrate.c, plan.c, session.c: synchronous ---------------------------------- */
 

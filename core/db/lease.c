@@ -466,6 +466,28 @@ static void give_back(struct sx_db_lease *l, const char **ret_left_open)
     sx_db_lend_give(conn, !is_clean);
 }
 
+static void count_end(struct sx_db_lend *lend)
+{
+    uv_mutex_lock(&lend->mutex);
+    lend->n_leases--;
+    if (lend->is_closing)
+        (void)uv_async_send(&lend->async);
+    uv_mutex_unlock(&lend->mutex);
+}
+
+void sx_db_lease_abandon(struct sx_db_lease *l)
+{
+    struct sx_db_lend *lend = &l->pool->lend;
+    struct sx_db_conn *conn = l->conn;
+
+    uv_mutex_lock(&lend->mutex);
+    l->conn = NULL;
+    uv_mutex_unlock(&lend->mutex);
+    if (conn != NULL)
+        sx_db_lend_give(conn, true);
+    count_end(lend);
+}
+
 void sx_db_lease_end(struct sx_db_lease *l, const char **ret_left_open)
 {
     struct sx_db_lend *lend;
@@ -482,9 +504,5 @@ void sx_db_lease_end(struct sx_db_lease *l, const char **ret_left_open)
     sx_db_params_finish(&l->params);
     PQclear(l->error);
     free(l);
-    uv_mutex_lock(&lend->mutex);
-    lend->n_leases--;
-    if (lend->is_closing)
-        (void)uv_async_send(&lend->async);
-    uv_mutex_unlock(&lend->mutex);
+    count_end(lend);
 }

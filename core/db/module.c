@@ -18,6 +18,7 @@ __attribute__((visibility("default"))) const struct sx_db_module sx_db_module = 
     .lease_conn = sx_db_lease_conn,
     .lease_end = sx_db_lease_end,
     .lease_cancel = sx_db_lease_cancel,
+    .lease_abandon = sx_db_lease_abandon,
     .rows_count = sx_db_rows_count,
     .rows_columns = sx_db_rows_columns,
     .rows_name = sx_db_rows_name,

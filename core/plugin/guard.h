@@ -1,11 +1,12 @@
 /*
  * plugin/guard.h - the trampoline around each call into a plugin: announced on the board, and a
- * way back when the plugin faults.
+ * way out when the plugin faults.
  *
- * A fault comes back to the innermost guard only when no frame of the core or of a library lies
- * between (worker/fault.c looks), so nothing is held that only they could release.  The plugin is
- * broken from then on: nothing of it is called any more in this process, which serves what it has
- * and ends.  [loop]
+ * On the loop a fault comes back to the innermost guard; on a pool thread there is no way back: the
+ * thread sleeps for ever in the handler, and the loop gives up what it ran.  Either only when no
+ * frame of the core or of a library lies between (worker/fault.c looks), so nothing is held that
+ * only they could release.  The plugin is broken from then on: nothing of it is called any more in
+ * this process, which serves what it has and ends.
  */
 #ifndef SX_PLUGIN_GUARD_H
 #define SX_PLUGIN_GUARD_H
@@ -49,6 +50,27 @@ static inline void sx_guard_leave(struct sx_plugins *ps, struct sx_guard *g)
 
 /* guard.c: the call has come back by a fault. */
 void sx_guard_broken(struct sx_plugins *ps, struct sx_plugin *p, struct sx_guard *g);
+/* The same without a call on the loop: what it ran on a pool thread was given up.  [loop] */
+void sx_guard_break(struct sx_plugins *ps, struct sx_plugin *p);
+
+/* --- On a pool thread ----------------------------------------------------------------------- */
+
+/* What a pool thread is inside of, for the handler of a fault on that thread. */
+struct sx_pool_call {
+    const struct sx_plugin *plugin; /* NULL: nothing; written last */
+    pthread_t thread;
+    uintptr_t frame; /* a place in the frame that makes the call */
+};
+
+/* Announces a call into p for r (or NULL) on the pool's thread number thread.  [pool] */
+void sx_pool_enter(struct sx_plugins *ps, uint32_t thread, const struct sx_plugin *p,
+                   const struct sx_req *r);
+void sx_pool_leave(struct sx_plugins *ps, uint32_t thread);
+/* The frame that makes the call, whose place is of any variable in it. */
+static inline void sx_pool_mark(struct sx_plugins *ps, uint32_t thread, const void *place)
+{
+    ps->pool_calls[thread].frame = (uintptr_t)place;
+}
 
 /* call: a statement that calls into plugin p for request r (or NULL); otherwise: one for when it
  * could not, or faulted.  setjmp has to stand in the frame that makes the call, which no function

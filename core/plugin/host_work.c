@@ -12,24 +12,6 @@
 #include "base/clock.h"
 #include "plugin/guard.h"
 
-static struct sx_board_thread *board_thread(const struct sx_plugins *ps, uint32_t thread)
-{
-    return ps->rt.slot == NULL ? NULL : sx_board_thread_at(ps->rt.slot, thread);
-}
-
-_Static_assert(sizeof((struct sx_request_id *)0)->text <=
-                   sizeof((struct sx_board_thread *)0)->request_id,
-               "the board has room for the id of a request");
-
-/* The id was made before the thread got the request. */
-static void enter_board(struct sx_board_thread *board, const struct sx_req *r)
-{
-    if (board == NULL)
-        return;
-    memcpy(board->request_id, r->http.id.text, sizeof r->http.id.text);
-    sx_board_enter(board, r->plugin->board, r->entry->board, r->http.serial, sx_clock_mono_ns());
-}
-
 static void set_lease(struct sx_req *r, struct sx_db *db)
 {
     (void)pthread_mutex_lock(&r->set->lease_lock);
@@ -67,7 +49,7 @@ static void refuse_left_open(struct sx_req *r, const char *left)
 }
 
 /* One attempt; true when it lost a race that another attempt may win. */
-static bool attempt(struct sx_req *r, bool is_last)
+static bool attempt(struct sx_req *r, uint32_t thread, bool is_last)
 {
     struct sx_db db;
     const char *left;
@@ -80,6 +62,7 @@ static bool attempt(struct sx_req *r, bool is_last)
     }
     db.may_retry = !is_last;
     set_lease(r, &db);
+    sx_pool_mark(r->set, thread, &db);
     r->work_result = r->entry->route->blocking(r, &db);
     set_lease(r, NULL);
     lost_race = db.has_error && db.error.retryable && r->work_result < 0;
@@ -96,7 +79,6 @@ static bool attempt(struct sx_req *r, bool is_last)
 static void run_blocking(struct sx_work_item *item, uint32_t thread)
 {
     struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
-    struct sx_board_thread *board = board_thread(r->set, thread);
     uint32_t left = r->entry->route->retries;
 
     if (sx_http_is_gone(&r->http)) {
@@ -107,11 +89,10 @@ static void run_blocking(struct sx_work_item *item, uint32_t thread)
         r->work_result = SX_FAULTED;
         return;
     }
-    enter_board(board, r);
-    while (attempt(r, left == 0))
+    sx_pool_enter(r->set, thread, r->plugin, r);
+    while (attempt(r, thread, left == 0))
         left--;
-    if (board != NULL)
-        sx_board_leave(board);
+    sx_pool_leave(r->set, thread);
 }
 
 static void on_blocking_done(struct sx_work_item *item)
@@ -150,7 +131,6 @@ void sx_blocking_start(struct sx_req *r)
 static void run_offload(struct sx_work_item *item, uint32_t thread)
 {
     struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
-    struct sx_board_thread *board = board_thread(r->set, thread);
     struct sx_db db;
     const char *left;
 
@@ -159,12 +139,12 @@ static void run_offload(struct sx_work_item *item, uint32_t thread)
         (void)sx_lease_close(&db);
         return;
     }
-    enter_board(board, r);
+    sx_pool_enter(r->set, thread, r->plugin, r);
     set_lease(r, &db);
+    sx_pool_mark(r->set, thread, &db);
     r->work_result = r->work_fn(r->plugin, &db, r->arg);
     set_lease(r, NULL);
-    if (board != NULL)
-        sx_board_leave(board);
+    sx_pool_leave(r->set, thread);
     left = sx_lease_close(&db);
     if (left != NULL)
         sx_report_fault(r->plugin, r, "offloaded work returned, but %s; it was rolled back", left);
@@ -274,6 +254,7 @@ struct task {
     sx_task_done_fn *done;
     sx_post_fn *post;
     void *arg;
+    struct sx_db *db; /* while a thread works; the thread's */
     int32_t result;
 };
 
@@ -287,21 +268,24 @@ static void run_task(struct sx_work_item *item, uint32_t thread)
 {
     struct task *t = SX_MEMBER_OF(item, struct task, item);
     struct sx_plugins *ps = t->plugin->set;
-    struct sx_board_thread *board = board_thread(ps, thread);
     uint64_t deadline = sx_clock_mono_ns() + (uint64_t)ps->set.config->http.request_ms * 1000000;
     const char *left;
     struct sx_db db;
 
-    if (board != NULL)
-        board->request_id[0] = '\0';
-    if (board != NULL)
-        sx_board_enter(board, t->plugin->board, SX_BOARD_NONE, 0, sx_clock_mono_ns());
+    if (__atomic_load_n(&t->plugin->is_broken, __ATOMIC_RELAXED)) {
+        t->result = SX_FAULTED;
+        return;
+    }
+    sx_pool_enter(ps, thread, t->plugin, NULL);
     t->result = sx_lease_open(&db, t->plugin, NULL, deadline);
-    if (t->result == 0)
+    if (t->result == 0) {
+        t->db = &db;
+        sx_pool_mark(ps, thread, &db);
         t->result = t->work(t->plugin, &db, t->arg);
+        t->db = NULL;
+    }
     left = sx_lease_close(&db);
-    if (board != NULL)
-        sx_board_leave(board);
+    sx_pool_leave(ps, thread);
     if (left != NULL) {
         sx_report_fault(t->plugin, NULL, "a task returned, but %s; it was rolled back", left);
         t->result = SX_EDB;
@@ -379,6 +363,34 @@ int sx_host_post(sx_plugin *p, sx_post_fn *fn, void *arg)
     t->post = fn;
     sx_work_post(p->set->rt.work, &t->item);
     return SX_OK;
+}
+
+/* The thread sleeps for ever; db lies on its stack, where nothing moves any more. */
+static void abandon_lease(const struct sx_plugins *ps, struct sx_db *db)
+{
+    if (db != NULL && db->lease != NULL)
+        ps->rt.db->lease_abandon(db->lease);
+}
+
+void sx_plugins_lose_work(struct sx_work_item *item)
+{
+    if (item->run == run_task) {
+        struct task *t = SX_MEMBER_OF(item, struct task, item);
+
+        abandon_lease(t->plugin->set, t->db);
+        sx_guard_break(t->plugin->set, t->plugin);
+        free_task(t);
+    } else {
+        struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
+        struct sx_db *db = r->lease;
+
+        set_lease(r, NULL);
+        abandon_lease(r->set, db);
+        r->op = OP_NONE;
+        r->has_faulted = true;
+        sx_guard_break(r->set, r->plugin);
+        sx_settle(r, SX_FAULTED);
+    }
 }
 
 void sx_plugins_drop_work(struct sx_work_item *item)

@@ -69,7 +69,7 @@ struct sx_plugin {
     struct sx_list listeners;
     uint32_t n_timers_made;
     bool is_started;
-    bool is_broken; /* it has faulted: nothing of it is called any more */
+    bool is_broken; /* it has faulted: nothing of it is called any more; atomic */
     char *said;     /* while check or start runs: room for its last error; else NULL */
 };
 
@@ -85,6 +85,7 @@ struct sx_chain {
 };
 
 struct sx_guard;
+struct sx_pool_call;
 
 struct sx_plugins {
     struct sx_plugins_settings set;
@@ -101,9 +102,11 @@ struct sx_plugins {
     bool is_closed; /* nothing new begins: operations, work, timers */
     pthread_t loop_thread;
     struct sx_board_thread *loop_board;
-    struct sx_req *running; /* for whom the loop calls a plugin; NULL: for nobody */
-    struct sx_guard *guard; /* innermost, of the call that the loop is in; NULL: in none */
-    bool has_broken;        /* a fault was contained: this process ends */
+    struct sx_req *running;          /* for whom the loop calls a plugin; NULL: for nobody */
+    struct sx_guard *guard;          /* innermost, of the call that the loop is in; NULL: in none */
+    struct sx_pool_call *pool_calls; /* owned; by the number of the thread, from 1 */
+    uint32_t n_pool_calls;
+    bool has_broken;                      /* a fault was contained: this process ends */
     struct sx_db_migrate_plugin *migrate; /* owned, made on demand */
     struct sx_list streams;
     struct sx_cors cors;        /* what the HTTP floor borrows */

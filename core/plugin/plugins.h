@@ -111,6 +111,11 @@ void sx_plugins_name_request(struct sx_plugins *ps);
 bool sx_plugins_call_of(const struct sx_plugins *ps, const char **ret_name, uintptr_t *ret_frame);
 /* Back to that guard: the call has failed. */
 _Noreturn void sx_plugins_leave_call(struct sx_plugins *ps);
+/* The same on a pool thread: which one of the pool it is, too. */
+bool sx_plugins_pool_call_of(const struct sx_plugins *ps, uint32_t *ret_thread,
+                             const char **ret_name, uintptr_t *ret_frame);
+/* It will not come back: the plugin is broken, and sx_work_lose tells the loop. */
+void sx_plugins_lose_call(struct sx_plugins *ps, uint32_t thread);
 bool sx_plugins_have_broken(const struct sx_plugins *ps);
 
 /* All that the configuration says about HTTP, those callbacks included, and about the
@@ -135,5 +140,8 @@ void sx_plugins_stop(struct sx_plugins *ps);
  * a task's done hears SX_ECLOSED. */
 struct sx_work_item;
 void sx_plugins_drop_work(struct sx_work_item *item);
+/* One whose thread was lost to a fault: its request is answered, its connection to the database
+ * closed.  [loop] */
+void sx_plugins_lose_work(struct sx_work_item *item);
 
 #endif /* SX_PLUGIN_PLUGINS_H */

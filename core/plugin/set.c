@@ -185,7 +185,11 @@ static int create_set(const struct sx_plugins_settings *set, struct sx_plugins *
     if (ps == NULL)
         return SX_ENOMEM;
     ps->plugins = calloc(n + 1, sizeof *ps->plugins);
-    if (ps->plugins == NULL) {
+    ps->n_pool_calls = set->config->server.pool_threads + 1;
+    ps->pool_calls = calloc(ps->n_pool_calls, sizeof *ps->pool_calls);
+    if (ps->plugins == NULL || ps->pool_calls == NULL) {
+        free(ps->plugins);
+        free(ps->pool_calls);
         free(ps);
         return SX_ENOMEM;
     }
@@ -288,6 +292,7 @@ void sx_plugins_destroy(struct sx_plugins *ps)
     sx_proxies_destroy(ps->proxies);
     (void)pthread_mutex_destroy(&ps->lease_lock);
     free(ps->hooks);
+    free(ps->pool_calls);
     free(ps->migrate);
     free(ps->openapi);
     free(ps->plugins);

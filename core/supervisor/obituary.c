@@ -228,6 +228,8 @@ void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_chil
 void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_child *child,
                              const char *reason)
 {
+    const struct sx_board_thread *fault = sx_board_fault_of(
+        sx_board_worker_at(sup->board, child->slot));
     struct last_words words;
     struct sx_buf b;
 
@@ -236,7 +238,7 @@ void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_ch
     sx_buf_printf(&b, " finishes what it has and ends: %s", reason);
     add_crash(sup, child, &b);
     if (find_suspect(sup, child, true, &words))
-        add_words(&b, 0, &words);
+        add_words(&b, fault->thread, &words);
     log_with_suspect(sup, child, SX_LOG_ERROR, true, sx_buf_text(&b) != NULL ? b.data : reason);
     sx_buf_finish(&b);
 }

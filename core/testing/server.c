@@ -112,7 +112,9 @@ static int start_http(struct sxt_server *s, struct sx_report *rep)
 static int start_work(struct sxt_server *s)
 {
     const struct sx_config_server *cfg = &s->config->server;
-    struct sx_work_settings set = { &s->loop, cfg->pool_threads, cfg->pool_queue };
+    struct sx_work_settings set = { .loop = &s->loop,
+                                    .n_threads = cfg->pool_threads,
+                                    .max_queued = cfg->pool_queue };
     int err = sx_board_create(1, cfg->pool_threads + 1, &s->board);
 
     return err < 0 ? err : sx_work_create(&set, &s->work);

@@ -15,6 +15,12 @@
 #include "base/check.h"
 #include "base/error.h"
 
+struct thread {
+    pthread_t id;
+    struct sx_work_item *item; /* that it runs; the thread's */
+    uint32_t is_lost;          /* atomic: the loop has to replace it */
+};
+
 struct sx_work_pool {
     uv_loop_t *loop;
     uv_async_t async;
@@ -26,8 +32,10 @@ struct sx_work_pool {
     struct sx_list queue;
     pthread_mutex_t done_lock;
     struct sx_list finished;
-    uint32_t n_pending; /* atomic */
-    pthread_t *threads; /* owned; the loop's */
+    uint32_t n_pending;     /* atomic */
+    uint32_t has_lost;      /* atomic: some thread is_lost */
+    struct thread *threads; /* owned */
+    void (*on_lost)(struct sx_work_item *item);
 };
 
 struct start {
@@ -72,6 +80,7 @@ static void *run_thread(void *arg)
     free(arg);
     sx_altstack_open(&stack);
     while ((item = wait_for_item(start.pool)) != NULL) {
+        start.pool->threads[start.thread - 1].item = item;
         item->run(item, start.thread);
         hand_back(start.pool, item);
     }
@@ -96,11 +105,39 @@ static int start_thread(struct sx_work_pool *pool, uint32_t index)
     (void)sigdelset(&all, SIGILL);
     (void)sigdelset(&all, SIGABRT);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    err = pthread_create(&pool->threads[index], NULL, run_thread, start);
+    err = pthread_create(&pool->threads[index].id, NULL, run_thread, start);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (err != 0)
         free(start);
     return err == 0 ? 0 : SX_ERR_NOMEM;
+}
+
+/* The number is the new thread's; whoever had it sleeps in its signal handler.  Without a new one
+ * the others do the work, or, when there is none, the queue waits until the process ends. */
+static void replace_lost(struct sx_work_pool *pool)
+{
+    if (__atomic_exchange_n(&pool->has_lost, 0, __ATOMIC_ACQUIRE) == 0)
+        return;
+    for (uint32_t i = 0; i < pool->n_threads; i++) {
+        struct thread *t = &pool->threads[i];
+        struct sx_work_item *item;
+
+        if (__atomic_exchange_n(&t->is_lost, 0, __ATOMIC_ACQUIRE) == 0)
+            continue;
+        item = t->item;
+        pthread_mutex_lock(&pool->queue_lock);
+        (void)start_thread(pool, i);
+        pthread_mutex_unlock(&pool->queue_lock);
+        __atomic_sub_fetch(&pool->n_pending, 1, __ATOMIC_RELAXED);
+        pool->on_lost(item);
+    }
+}
+
+void sx_work_lose(struct sx_work_pool *pool, uint32_t thread)
+{
+    __atomic_store_n(&pool->threads[thread - 1].is_lost, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&pool->has_lost, 1, __ATOMIC_RELEASE);
+    (void)uv_async_send(&pool->async); /* which a signal handler may do */
 }
 
 static void on_async(uv_async_t *async)
@@ -108,6 +145,7 @@ static void on_async(uv_async_t *async)
     struct sx_work_pool *pool = async->data;
     struct sx_list all, *entry;
 
+    replace_lost(pool);
     sx_list_init(&all);
     pthread_mutex_lock(&pool->done_lock);
     while ((entry = sx_list_pop(&pool->finished)) != NULL)
@@ -130,6 +168,7 @@ int sx_work_create(const struct sx_work_settings *set, struct sx_work_pool **ret
     pool->loop = set->loop;
     pool->n_threads = set->n_threads;
     pool->max_queued = set->max_queued;
+    pool->on_lost = set->on_lost;
     pool->threads = calloc(set->n_threads, sizeof *pool->threads);
     sx_list_init(&pool->queue);
     sx_list_init(&pool->finished);
@@ -219,7 +258,7 @@ void sx_work_close(struct sx_work_pool *pool, void (*dropped)(struct sx_work_ite
     pthread_cond_broadcast(&pool->has_work);
     pthread_mutex_unlock(&pool->queue_lock);
     for (uint32_t i = 0; i < pool->n_started; i++)
-        (void)pthread_join(pool->threads[i], NULL);
+        (void)pthread_join(pool->threads[i].id, NULL);
     drop_all(&pool->queue, dropped);
     on_async(&pool->async); /* what has run is done, whatever became of its queue */
     uv_close((uv_handle_t *)&pool->async, on_async_closed);

@@ -26,6 +26,9 @@ struct sx_work_settings {
     uv_loop_t *loop;
     uint32_t n_threads;
     uint32_t max_queued;
+    /* The thread that ran item was lost (sx_work_lose): instead of done, on the loop.  NULL where
+     * nobody loses threads. */
+    void (*on_lost)(struct sx_work_item *item);
 };
 
 /* Threads start with the first item.  [loop] */
@@ -36,6 +39,11 @@ int sx_work_submit(struct sx_work_pool *pool, struct sx_work_item *item);
 
 /* Only done, soon, on the loop; run is not called.  Any thread; never fails. */
 void sx_work_post(struct sx_work_pool *pool, struct sx_work_item *item);
+
+/* The calling thread, which runs an item and is number thread, will never come back from it.
+ * Another takes its place, and on_lost is called soon.  Async-signal-safe; the caller then sleeps
+ * for ever, and the pool is not to be closed any more: the process ends without it. */
+void sx_work_lose(struct sx_work_pool *pool, uint32_t thread);
 
 /* Items submitted or posted and not yet done. */
 uint32_t sx_work_pending(const struct sx_work_pool *pool);

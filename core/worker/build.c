@@ -208,7 +208,7 @@ static int start_plugins(struct sx_worker *w, struct sx_report *rep)
 int sx_worker_build(struct sx_worker *w, struct sx_report *rep)
 {
     struct sx_work_settings work = { &w->loop, w->config->server.pool_threads,
-                                     w->config->server.pool_queue };
+                                     w->config->server.pool_queue, sx_plugins_lose_work };
     int err = load_plugins(w, rep);
 
     if (err == 0)

@@ -214,9 +214,22 @@ static uintptr_t pc_of(const ucontext_t *context)
 #endif
 }
 
-/* "SIGNAL ADDRESS PLACE PLACE …", innermost first.  Can the call be left? */
+/* The call into a plugin that the calling thread is in, if it may be left. */
+static bool find_call(const struct sx_worker_fault *f, struct walk *walk, uint32_t *ret_thread)
+{
+    const struct sx_plugins *plugins = f->worker->plugins;
+
+    if (plugins == NULL || f->worker->work == NULL || f->worker->phase == WORKER_CLOSING)
+        return false; /* the end waits for every thread */
+    *ret_thread = 0;
+    return pthread_equal(pthread_self(), f->loop) != 0
+               ? sx_plugins_call_of(plugins, &walk->plugin, &walk->guard)
+               : sx_plugins_pool_call_of(plugins, ret_thread, &walk->plugin, &walk->guard);
+}
+
+/* "SIGNAL ADDRESS PLACE PLACE …", innermost first.  Can the call be left, and of which thread? */
 static bool compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
-                    const ucontext_t *context, bool is_loop)
+                    const ucontext_t *context, uint32_t *ret_thread)
 {
     struct walk walk = { .fault = f, .pc = pc_of(context), .leave = LEAVE_NO };
     char number[24];
@@ -228,8 +241,7 @@ static bool compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
     put(f, " ", 1);
     put_hex(f, address);
     /* The signal of a fault, not one that somebody sent. */
-    if (is_loop && info->si_code > 0 && signo != SIGABRT &&
-        sx_plugins_call_of(f->worker->plugins, &walk.plugin, &walk.guard))
+    if (info->si_code > 0 && signo != SIGABRT && find_call(f, &walk, ret_thread))
         walk.leave = LEAVE_IN_PLUGIN;
     (void)_Unwind_Backtrace(on_frame, &walk);
     if (walk.n_frames == 0)
@@ -237,17 +249,39 @@ static bool compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
     return walk.leave == LEAVE_YES;
 }
 
+static void keep_entry(const struct sx_worker *w, uint32_t thread)
+{
+    struct sx_board_thread *fault = sx_board_fault_of(w->slot);
+
+    *fault = *sx_board_thread_at(w->slot, thread);
+    fault->thread = thread;
+}
+
 /* The handler ends here, and the call into the plugin with it. */
 static void leave_call(struct sx_worker_fault *f, int signo)
 {
     sigset_t set;
 
-    *sx_board_fault_of(f->worker->slot) = *sx_board_thread_at(f->worker->slot, 0);
+    keep_entry(f->worker, 0);
     (void)sigemptyset(&set);
     (void)sigaddset(&set, signo);
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     __atomic_store_n(&f->teller, 0, __ATOMIC_RELEASE);
     sx_plugins_leave_call(f->worker->plugins);
+}
+
+/* This thread never leaves the handler; another takes its number. */
+static void park(struct sx_worker_fault *f, uint32_t thread)
+{
+    struct sx_board_thread *entry = sx_board_thread_at(f->worker->slot, thread);
+
+    keep_entry(f->worker, thread);
+    __atomic_store_n(&entry->depth, 0, __ATOMIC_RELEASE);
+    sx_plugins_lose_call(f->worker->plugins, thread);
+    __atomic_store_n(&f->teller, 0, __ATOMIC_RELEASE);
+    sx_work_lose(f->worker->work, thread);
+    for (;;)
+        (void)pause();
 }
 
 /* The signal once more, with whoever it belonged to before. */
@@ -260,33 +294,41 @@ static void give_up(struct sx_worker_fault *f, int signo, const siginfo_t *info)
         (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo);
 }
 
-/* The stack that was walked was none; or another thread tells, and most often ends us all. */
-static void wait_or_die(bool is_teller, int signo)
+/* One thread tells at a time; another one that tells ends us all, or is done soon.  False: it was
+ * we ourselves, and the stack that was walked was none. */
+static bool begin_telling(struct sx_worker_fault *f)
 {
-    if (is_teller) {
-        (void)signal(signo, SIG_DFL); /* and it happens again */
-        return;
+    const struct timespec moment = { .tv_nsec = 1000000 };
+    uint32_t self = (uint32_t)syscall(SYS_gettid);
+
+    for (;;) {
+        uint32_t teller = 0;
+
+        if (__atomic_compare_exchange_n(&f->teller, &teller, self, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+            return true;
+        if (teller == self)
+            return false;
+        (void)nanosleep(&moment, NULL);
     }
-    for (;;)
-        (void)pause();
 }
 
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
     struct sx_worker_fault *f = watching;
-    uint32_t self = (uint32_t)syscall(SYS_gettid), nobody = 0;
-    bool is_loop, can_leave;
+    uint32_t thread = 0;
+    bool can_leave;
 
-    if (!__atomic_compare_exchange_n(&f->teller, &nobody, self, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE)) {
-        wait_or_die(nobody == self, signo);
+    if (!begin_telling(f)) {
+        (void)signal(signo, SIG_DFL); /* and it happens again */
         return;
     }
-    is_loop = pthread_equal(pthread_self(), f->loop) != 0 && f->worker->plugins != NULL;
-    if (is_loop)
+    if (f->worker->plugins != NULL && pthread_equal(pthread_self(), f->loop) != 0)
         sx_plugins_name_request(f->worker->plugins);
-    can_leave = compose(f, signo, info, context, is_loop);
+    can_leave = compose(f, signo, info, context, &thread);
     (void)sx_control_send(f->worker->spec.control_fd, SX_CONTROL_CRASHED, f->words);
+    if (can_leave && thread > 0)
+        park(f, thread);
     if (can_leave)
         leave_call(f, signo);
     give_up(f, signo, info);

@@ -198,6 +198,48 @@ static int segv_on_pool(sx_req *r, sx_db *db)
     return segv(r);
 }
 
+/* Within a transaction that has changed something. */
+static int segv_in_transaction(sx_req *r, sx_db *db)
+{
+    if (sx_db_begin(db) < 0 ||
+        sx_db_exec(db, "SELECT pg_advisory_xact_lock(4712)", SX_NONE) == NULL)
+        return SX_EDB;
+    return segv(r);
+}
+
+static int segv_in_work(sx_plugin *p, sx_db *db, void *arg)
+{
+    (void)p;
+    (void)db;
+    (void)arg;
+    return segv(NULL);
+}
+
+static int answer_done(sx_req *r, int result, void *arg)
+{
+    (void)result;
+    (void)arg;
+    return sx_reply_text(r, 200, "done\n");
+}
+
+static int offload_segv(sx_req *r)
+{
+    return sx_offload(r, segv_in_work, answer_done, NULL);
+}
+
+static int task_segv(sx_req *r)
+{
+    const int err = sx_task(sx_req_plugin(r), segv_in_work, NULL, NULL);
+
+    return err < 0 ? err : sx_reply_text(r, 202, "begun\n");
+}
+
+static int segv_in_library_on_pool(sx_req *r, sx_db *db)
+{
+    (void)db;
+    return segv_in_library(r);
+}
+
 static int spin_on_pool(sx_req *r, sx_db *db)
 {
     (void)db;
@@ -270,6 +312,22 @@ static const sx_route routes[] = {
       .path = "/pool/segv",
       .blocking = segv_on_pool,
       .summary = "Write to nowhere on a pool thread" },
+    { .method = "GET",
+      .path = "/pool/library",
+      .blocking = segv_in_library_on_pool,
+      .summary = "Write to nowhere on a pool thread, called by a library" },
+    { .method = "GET",
+      .path = "/pool/transaction",
+      .blocking = segv_in_transaction,
+      .summary = "Write to nowhere within a transaction" },
+    { .method = "GET",
+      .path = "/pool/offload",
+      .handler = offload_segv,
+      .summary = "Write to nowhere in offloaded work" },
+    { .method = "GET",
+      .path = "/pool/task",
+      .handler = task_segv,
+      .summary = "Write to nowhere in a task, after the answer" },
     { .method = "GET",
       .path = "/pool/spin",
       .blocking = spin_on_pool,

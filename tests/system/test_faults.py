@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from harness import load, wait, wire
+from harness import database, load, wait, wire
 
 FAULTS = {"faults": {"mount": {"prefix": "/faults"}}}
 # Without a sanitizer's own handler the process dies of the signal itself.
@@ -19,7 +19,7 @@ def faults(server):
     ("/faults/abort", "SIGABRT", "abort_all"),
     ("/faults/library", "SIGSEGV", "segv"),
     ("/faults/core", "SIGSEGV", "in_core"),
-    ("/faults/pool/segv", "SIGSEGV", "segv"),
+    ("/faults/pool/library", "SIGSEGV", "segv"),
 ])
 def test_a_crash_names_the_plugin_and_the_worker_is_replaced(faults, path, signal, function):
     victim = faults.workers()
@@ -45,6 +45,9 @@ def test_a_crash_names_the_plugin_and_the_worker_is_replaced(faults, path, signa
     ("/faults/later/segv", "segv"),
     ("/faults/rows/segv", "segv"),
     ("/faults/pending/segv", "segv"),
+    ("/faults/pool/segv", "segv"),
+    ("/faults/pool/transaction", "segv"),
+    ("/faults/pool/offload", "segv"),
 ])
 def test_a_fault_in_a_plugin_costs_its_own_request_alone(faults, path, function):
     """The worker has a slow request of another plugin and an idle connection, and keeps both."""
@@ -71,6 +74,30 @@ def test_a_fault_in_a_plugin_costs_its_own_request_alone(faults, path, function)
     faults.wait_line(f"(pid {victim}) has ended")
     assert faults.get("/hello").status == 200
     assert not any("was killed by" in str(line.get("message")) for line in faults.lines)
+
+
+def test_the_thread_and_the_connection_of_a_fault_are_given_back(server):
+    """The only thread, and the only connection for leases: other plugins need them."""
+    s = server({"server": {"pool_threads": 1}, "database": {"pool_size": 2}}, env=PLAIN,
+               plugins={**FAULTS, "contract": {"options": {"key": "k"}}}, may_die=True)
+    with s.connect() as idle, s.connect() as conn:
+        assert idle.request("GET", "/lease/look").status == 200
+
+        assert conn.request("GET", "/faults/pool/transaction").status == 500
+
+        assert idle.request("GET", "/lease/look").status == 200
+        with database.connected(s.url) as other, other.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '20s'; SELECT pg_advisory_lock(4712)")
+
+
+def test_a_task_that_faults_is_told_without_a_request(faults):
+    (victim,) = faults.workers()
+
+    assert faults.get("/faults/pool/task").status == 202
+
+    line = faults.wait_line("a fault of the plugin \"faults\" was contained")
+    assert (line["plugin"], line.get("route"), line["signal"]) == ("faults", None, "SIGSEGV")
+    faults.wait_line(f"(pid {victim}) has ended")
 
 
 def test_a_plugin_that_faults_again_and_again_costs_no_other_request(faults):

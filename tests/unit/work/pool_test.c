@@ -71,7 +71,7 @@ static void turn_until(struct fixture *f, int n)
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct sx_work_settings set = { &f->loop, 3, 8 };
+    struct sx_work_settings set = { .loop = &f->loop, .n_threads = 3, .max_queued = 8 };
 
     assert_int_equal(uv_loop_init(&f->loop), 0);
     f->loop_thread = pthread_self();
@@ -161,7 +161,7 @@ static void posts_from_any_thread_are_done_on_the_loop_without_being_run(void **
 static void hands_back_what_is_left_when_it_closes(void **state)
 {
     struct fixture *f = *state;
-    struct sx_work_settings set = { &f->loop, 1, 8 };
+    struct sx_work_settings set = { .loop = &f->loop, .n_threads = 1, .max_queued = 8 };
     struct sx_work_pool *pool;
     struct item items[4];
     int n_run = 0;
@@ -179,6 +179,57 @@ static void hands_back_what_is_left_when_it_closes(void **state)
     assert_int_equal(f->n_dropped, 4 - n_run);
 }
 
+/* --- A thread that is lost ------------------------------------------------------------------ */
+
+struct lost {
+    struct sx_work_item work;
+    struct sx_work_pool *pool;
+    pthread_mutex_t *gate;
+    bool is_lost;
+};
+
+/* Ends only when the test does. */
+static void run_for_ever(struct sx_work_item *w, uint32_t thread)
+{
+    struct lost *l = SX_MEMBER_OF(w, struct lost, work);
+
+    sx_work_lose(l->pool, thread);
+    (void)pthread_mutex_lock(l->gate);
+    (void)pthread_mutex_unlock(l->gate);
+    (void)pthread_exit(NULL);
+}
+
+static void on_lost(struct sx_work_item *w)
+{
+    SX_MEMBER_OF(w, struct lost, work)->is_lost = true;
+}
+
+static void replaces_a_thread_that_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct sx_work_settings set = {
+        .loop = &f->loop, .n_threads = 1, .max_queued = 8, .on_lost = on_lost
+    };
+    struct sx_work_pool *pool;
+    struct lost lost = { .work = { .run = run_for_ever, .done = done }, .gate = &f->gate };
+    struct item after;
+
+    (void)pthread_mutex_lock(&f->gate);
+    assert_int_equal(sx_work_create(&set, &pool), 0);
+    lost.pool = pool;
+    init_item(f, &after);
+    assert_int_equal(sx_work_submit(pool, &lost.work), 0);
+    assert_int_equal(sx_work_submit(pool, &after.work), 0);
+    turn_until(f, 1);
+
+    assert_true(lost.is_lost);
+    assert_int_equal(after.n_runs, 1);
+    assert_int_equal(sx_work_pending(pool), 0);
+
+    (void)pthread_mutex_unlock(&f->gate);
+    sx_work_close(pool, dropped);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -188,6 +239,7 @@ int main(void)
         TEST(refuses_more_than_may_wait),
         TEST(posts_from_any_thread_are_done_on_the_loop_without_being_run),
         TEST(hands_back_what_is_left_when_it_closes),
+        TEST(replaces_a_thread_that_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
