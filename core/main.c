@@ -147,6 +147,46 @@ static int run_serve(const struct options *opt)
     return code;
 }
 
+/* --- Commands to a running server ------------------------------------------------------------ */
+
+static int ask(const struct options *opt, const char *command)
+{
+    struct sx_config *cfg = NULL;
+    struct sx_report rep;
+    int code = 0;
+
+    sx_report_init(&rep);
+    if (load_config(opt, &rep, &cfg) < 0)
+        code = 2;
+    else if (sx_supervisor_ask(cfg->server.control, command, stdout, &rep) < 0)
+        code = 1;
+    sx_config_destroy(cfg);
+    return tell(&rep, code);
+}
+
+static int run_reload(const struct options *opt)
+{
+    return ask(opt, "reload\n");
+}
+
+static int run_status(const struct options *opt)
+{
+    return ask(opt, "status\n");
+}
+
+static int run_release(const struct options *opt)
+{
+    struct sx_report rep;
+    char command[256];
+
+    if (opt->n_rest == 1 &&
+        snprintf(command, sizeof command, "release %s\n", opt->rest[0]) < (int)sizeof command)
+        return ask(opt, command);
+    sx_report_init(&rep);
+    sx_report_add(&rep, "release: expected the name of one plugin, found %d", opt->n_rest);
+    return tell(&rep, 2);
+}
+
 /* --- Commands that only look ----------------------------------------------------------------- */
 
 /* Nothing is asked of the server. */
@@ -308,6 +348,16 @@ static const struct command commands[] = {
       "Starts the workers and serves.  HUP reloads, TERM ends gracefully, INT quickly; docs/operators.md\n"
       "tells all signals.  Ends with 2 when the configuration or a plugin is at fault, 1 for other failures.",
       run_serve, false, 0 },
+    { "reload", "[--config DIR] [--env NAME]", "let a running server take its configuration anew",
+      "As HUP does, but waits for the end of it: 0 when the new generation serves; 1 and the reason when\n"
+      "the old one goes on.  Finds the server by server.control of this configuration.",
+      run_reload, false, 0 },
+    { "release", "PLUGIN [--config DIR] [--env NAME]", "end the quarantine of a plugin",
+      "Of a running server, found by server.control of this configuration.", run_release, false,
+      0 },
+    { "status", "[--config DIR] [--env NAME]", "tell what a running server is doing",
+      "Its generations, their processes, and the plugins that have crashed lately.", run_status,
+      false, 0 },
     { "check", "[--config DIR] [--env NAME]", "find every fault of a configuration and its plugins",
       "Loads everything, runs each plugin's check function and serves nothing.  Ends with 2 and one\n"
       "sentence for each fault.",
@@ -460,7 +510,7 @@ int main(int argc, char **argv)
             return 2;
         if (opt.help)
             return usage_of(c);
-        if (opt.n_rest > 0 && c->run != run_describe) {
+        if (opt.n_rest > 0 && c->run != run_describe && c->run != run_release) {
             (void)fprintf(stderr, "sim-exchange %s: unexpected argument \"%s\"\n", c->name,
                           opt.rest[0]);
             return 2;

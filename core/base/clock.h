@@ -9,8 +9,9 @@
 #define SX_HTTP_DATE_LEN 29
 #define SX_RFC3339_LEN   27
 
-uint64_t sx_clock_mono_ns(void); /* CLOCK_MONOTONIC */
-int64_t sx_clock_wall_ns(void);  /* CLOCK_REALTIME, since 1970 */
+uint64_t sx_clock_mono_ns(void);   /* CLOCK_MONOTONIC */
+uint64_t sx_clock_coarse_ms(void); /* CLOCK_MONOTONIC_COARSE: behind by up to a tick, but cheap */
+int64_t sx_clock_wall_ns(void);    /* CLOCK_REALTIME, since 1970 */
 
 /* IMF-fixdate, RFC 9110 section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT"; no NUL. */
 void sx_format_http_date(char to[SX_HTTP_DATE_LEN], int64_t unix_s);

@@ -73,6 +73,10 @@ uint32_t sx_board_add_route(struct sx_board *b, uint32_t plugin, const char *met
 uint32_t sx_board_add_metric(struct sx_board *b, uint32_t plugin, const char *name, uint32_t kind,
                              const double *bounds, uint32_t n_bounds, const char *doc);
 
+/* Of the plugin of that name, whatever its version; nothing where there is none.  [supervisor] */
+void sx_board_count_fault(struct sx_board *b, const char *plugin);
+void sx_board_set_quarantined(struct sx_board *b, const char *plugin, bool is_quarantined);
+
 /* Copies out, checked and NUL-terminated; "" for a bad index. */
 struct sx_board_name {
     char plugin[64], version[32], build[96], method[16], route[160];

@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "board/board.h"
 
-#define BOARD_MAGIC       UINT64_C(0x33304452414f4258) /* changes with the layout */
+#define BOARD_MAGIC       UINT64_C(0x34304452414f4258) /* changes with the layout */
 #define BOARD_MAX_WORKERS 4096u
 #define BOARD_MAX_THREADS 4096u
 
@@ -44,6 +44,10 @@ struct board_metric {
     char doc[160];
 };
 
+struct board_plugin_count {
+    uint64_t faults, is_quarantined;
+};
+
 struct board_head {
     uint64_t magic;
     uint32_t n_workers, n_threads;
@@ -51,6 +55,7 @@ struct board_head {
     struct board_plugin plugins[SX_BOARD_MAX_PLUGINS];
     struct board_route routes[SX_BOARD_MAX_ROUTES];
     struct board_metric metrics[SX_BOARD_MAX_METRICS];
+    struct board_plugin_count faults[SX_BOARD_MAX_PLUGINS]; /* of the first of that name */
 };
 
 struct board_route_count {

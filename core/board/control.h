@@ -11,17 +11,21 @@
  *     failed REASON    could not start            drain DELAY GRACE
  *     drained          nothing left to finish     stop             end within a second
  *     leaving REASON   replace me, I finish       reopen PATH      standard output moved
- *     crashed FAULT    my last words
+ *     crashed FAULT    my last words              quarantine NAME SECONDS
+ *                                                 release NAME     of a plugin
  *
  * FAULT is "SIGNAL ADDRESS PLACE PLACE …": a number, an address in hexadecimal, and the places of
  * the stack from the innermost on, each "plugin:NAME+OFFSET", "program+OFFSET", "FILE+OFFSET" of a
  * library, or "?+ADDRESS".
+ *
+ * What is quarantined when a worker starts lies in the channel before it does.
  *
  * A worker accepts nothing before "serve": a generation takes over as a whole or not at all.
  */
 #ifndef SX_BOARD_CONTROL_H
 #define SX_BOARD_CONTROL_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +34,9 @@
 #define SX_CONTROL_MAX_TEXT   16000 /* of a reason; the rest is cut off */
 #define SX_CONTROL_MAX_LISTEN 64
 #define SX_CONTROL_MAX_SPEC   1024
+
+/* By this signal the supervisor asks a worker whose loop does not come back for its last words. */
+#define SX_CONTROL_STALL_SIGNAL SIGXCPU
 
 /* The descriptors that a worker inherits, and who it is. */
 struct sx_control_spec {
@@ -63,6 +70,8 @@ enum sx_control_kind {
     SX_CONTROL_STOP,
     SX_CONTROL_REOPEN,
     SX_CONTROL_CRASHED,
+    SX_CONTROL_QUARANTINE,
+    SX_CONTROL_RELEASE,
 };
 
 struct sx_control_message {

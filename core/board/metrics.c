@@ -232,6 +232,51 @@ static void add_routes(struct sx_buf *to, const struct sx_board *b)
     }
 }
 
+/* --- plugins that crash -------------------------------------------------------------- */
+
+static bool is_first_of_name(const struct sx_board *b, uint32_t plugin, const char *name)
+{
+    struct sx_board_name other;
+
+    for (uint32_t i = 0; i < plugin; i++) {
+        sx_board_describe(b, i, SX_BOARD_NONE, &other);
+        if (strcmp(other.plugin, name) == 0)
+            return false;
+    }
+    return true;
+}
+
+static void add_plugins(struct sx_buf *to, const struct sx_board *b, const char *metric,
+                        size_t offset)
+{
+    uint32_t n = board_count(&b->head->n_plugins, SX_BOARD_MAX_PLUGINS);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const char *count = (const char *)&b->head->faults[i];
+        struct sx_board_name name;
+
+        sx_board_describe(b, i, SX_BOARD_NONE, &name);
+        if (!is_first_of_name(b, i, name.plugin))
+            continue;
+        sx_buf_printf(to, "%s{", metric);
+        add_label(to, "plugin", name.plugin);
+        sx_buf_printf(
+            to, "} %llu\n",
+            (unsigned long long)board_load((const uint64_t *)(const void *)(count + offset)));
+    }
+}
+
+static void add_faults(struct sx_buf *to, const struct sx_board *b)
+{
+    static const char crashes[] = "sx_plugin_crashes_total";
+    static const char quarantined[] = "sx_plugin_quarantined";
+
+    add_head(to, crashes, "counter", "Crashes and stalls of workers, by the plugin at fault.");
+    add_plugins(to, b, crashes, offsetof(struct board_plugin_count, faults));
+    add_head(to, quarantined, "gauge", "1: its routes answer 503.");
+    add_plugins(to, b, quarantined, offsetof(struct board_plugin_count, is_quarantined));
+}
+
 /* --- the metrics of plugins ----------------------------------------------------------- */
 
 /* A copy that nobody else writes, with its values in range. */
@@ -338,6 +383,7 @@ char *sx_board_metrics_text(const struct sx_board *b)
     add_latencies(&text, b);
     add_workers(&text, b);
     add_routes(&text, b);
+    add_faults(&text, b);
     for (uint32_t i = 0; i < n_metrics; i++)
         add_plugin_metric(&text, b, i);
     if (sx_buf_text(&text) == NULL)

@@ -119,6 +119,32 @@ static uint32_t first_of_name(const struct board_head *h, uint32_t plugin)
     return find_plugin(h, &p, sizeof(p.name));
 }
 
+static struct board_plugin_count *count_of(struct sx_board *b, const char *plugin)
+{
+    struct board_plugin p;
+    uint32_t at;
+
+    SET_TEXT(p.name, plugin);
+    at = find_plugin(b->head, &p, sizeof(p.name));
+    return at == SX_BOARD_NONE ? NULL : &b->head->faults[at];
+}
+
+void sx_board_count_fault(struct sx_board *b, const char *plugin)
+{
+    struct board_plugin_count *count = count_of(b, plugin);
+
+    if (count != NULL)
+        board_add(&count->faults, 1);
+}
+
+void sx_board_set_quarantined(struct sx_board *b, const char *plugin, bool is_quarantined)
+{
+    struct board_plugin_count *count = count_of(b, plugin);
+
+    if (count != NULL)
+        __atomic_store_n(&count->is_quarantined, is_quarantined, __ATOMIC_RELAXED);
+}
+
 /* --- routes --------------------------------------------------------------------------- */
 
 struct route_wish {

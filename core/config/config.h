@@ -38,6 +38,21 @@ struct sx_config_server {
     uint32_t start_ms;       /* a worker must be ready within                     */
     const char *state_dir;   /* private copies of plugins; made if absent         */
     const char *plugin_dir;  /* where a plugin without a path is looked for       */
+    const char *control;     /* socket for commands: state_dir/control-PORT.sock  */
+};
+
+/* A plugin that crashes or stalls again and again answers 503 for a while. */
+struct sx_config_quarantine {
+    uint32_t crashes;  /* so many … ; 0: there is no quarantine */
+    uint32_t within_s; /* … within so long */
+    uint32_t first_s;  /* the first time for so long, then twice that, four times … */
+    uint32_t max_s;    /* … up to this */
+};
+
+/* A call into a plugin that keeps the loop. */
+struct sx_config_watchdog {
+    uint32_t warn_ms; /* a warning; 0: none                 */
+    uint32_t kill_ms; /* the worker is replaced; 0: never   */
 };
 
 struct sx_config_http {
@@ -98,6 +113,8 @@ struct sx_config {
     const char *env;      /* "development" … */
     const char *root_dir; /* the folder above that of the files: relative paths start here */
     struct sx_config_server server;
+    struct sx_config_quarantine quarantine;
+    struct sx_config_watchdog watchdog;
     struct sx_config_http http;
     struct sx_config_database database;
     struct sx_config_log log;

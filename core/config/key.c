@@ -81,6 +81,26 @@ const struct config_key config_keys[] = {
       .is_folder_relative = true,
       .doc = "Where a plugin without a path is looked for; empty: the folder plugins beside the "
              "program." },
+    { .path = "server.control",
+      .type = CONFIG_TEXT,
+      .offset = AT(server.control),
+      .preset = "\"\"",
+      .is_folder_relative = true,
+      .doc = "The socket for commands (reload, release, status); empty: control-PORT.sock in "
+             "server.state_dir." },
+
+    INT("quarantine.crashes", quarantine.crashes, 0, 100, NULL, "5",
+        "A plugin that crashes or stalls so often is quarantined; 0: never."),
+    INT("quarantine.within_s", quarantine.within_s, 1, 86400, "s", "60",
+        "The time in which its crashes are counted."),
+    INT("quarantine.first_s", quarantine.first_s, 1, 86400, "s", "30",
+        "How long the first quarantine lasts; each further one twice as long as the one before."),
+    INT("quarantine.max_s", quarantine.max_s, 1, 86400, "s", "3600", "The longest quarantine."),
+
+    INT("watchdog.warn_ms", watchdog.warn_ms, 0, HOUR_MS, "ms", "100",
+        "A call into a plugin that keeps the loop for longer is warned of; 0: none is."),
+    INT("watchdog.kill_ms", watchdog.kill_ms, 0, HOUR_MS, "ms", "10000",
+        "A worker whose loop is kept for longer is replaced; 0: never."),
 
     INT("http.request_line_bytes", http.request_line_bytes, 256, MIB, "bytes", "8192",
         "Longest request line; 414 above."),

@@ -70,6 +70,17 @@ static void default_plugin_dir(struct config_loader *l, const char *path)
     set_text(l, path, text, true);
 }
 
+static void default_control(struct config_loader *l, const char *path)
+{
+    const char *dir = json_string_value(config_tree_get(l->root, "server.state_dir"));
+    json_int_t port = json_integer_value(config_tree_get(l->root, "server.port"));
+    char text[PATH_MAX];
+
+    (void)snprintf(text, sizeof text, "%s/control-%lld.sock", dir != NULL ? dir : "",
+                   (long long)port);
+    set_text(l, path, text, true);
+}
+
 static void default_plugin_path(struct config_loader *l, const char *path, const char *name)
 {
     const char *dir = json_string_value(config_tree_get(l->root, "server.plugin_dir"));
@@ -114,6 +125,8 @@ static void complete_path(struct config_loader *l, const char *path, const char 
         default_plugin_path(l, path, name);
     else if (*text == '\0' && strcmp(path, "server.state_dir") == 0)
         default_state_dir(l, path);
+    else if (*text == '\0' && strcmp(path, "server.control") == 0)
+        default_control(l, path);
     else if (*text == '\0')
         default_plugin_dir(l, path);
 }

@@ -97,7 +97,11 @@ void sx_dispatch_head(struct sx_http_req *http)
         return;
     }
     switch (found) {
-    case SX_ROUTE_FOUND: take_match(r, &m); break;
+    case SX_ROUTE_FOUND:
+        take_match(r, &m);
+        if (SX_UNLIKELY(r->plugin->is_quarantined))
+            sx_quarantine_answer(r->plugin, http);
+        break;
     case SX_ROUTE_NO_METHOD: refuse_method(http, m.allow); break;
     case SX_ROUTE_NO_PATH:
         (void)sx_http_problem(http, 404, "not_found", "nothing is served at this path");
@@ -131,6 +135,11 @@ static bool run_hooks(struct sx_req *r)
 
         if (!concerns(c, r))
             continue;
+        if (c->plugin->is_quarantined) {
+            sx_quarantine_answer(c->plugin, &r->http);
+            sx_http_complete(&r->http);
+            return false;
+        }
         pass_to(r, c->plugin);
         r->in_hook = true;
         SX_GUARDED(ps, r->plugin, r, result = c->hook->before(r), result = SX_FAULTED);
@@ -232,7 +241,7 @@ static void call_after_hooks(struct sx_req *r)
     for (uint32_t i = ps->n_hooks; i-- > 0;) {
         const struct sx_chain *c = &ps->hooks[i];
 
-        if (c->hook->after == NULL ||
+        if (c->hook->after == NULL || c->plugin->is_quarantined ||
             !(c->hook->all_routes || (r->entry != NULL && c->plugin == r->entry->plugin)))
             continue;
         r->plugin = c->plugin;

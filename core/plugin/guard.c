@@ -1,9 +1,11 @@
 /* plugin/guard.c - what a contained fault leaves: a broken plugin, and a process that goes. */
 #include "plugin/guard.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
+#define WARN_EVERY_MS 1000u
 
 /* --- On the loop ---------------------------------------------------------------------------- */
 
@@ -21,6 +23,31 @@ void sx_guard_broken(struct sx_plugins *ps, struct sx_plugin *p, struct sx_guard
         ps->running->has_faulted = true;
     sx_guard_leave(ps, g);
     sx_guard_break(ps, p);
+}
+
+/* A line a second for each plugin; the next one tells how many there were. */
+void sx_guard_warn(struct sx_plugins *ps, const struct sx_guard *g, uint64_t ms)
+{
+    struct sx_plugin *p = g->plugin;
+    const struct sx_req *r = ps->running;
+    char more[48] = "";
+
+    if (p->warned_ms != 0 && ps->left_ms - p->warned_ms < WARN_EVERY_MS) {
+        p->n_unwarned++;
+        return;
+    }
+    if (p->n_unwarned > 0)
+        (void)snprintf(more, sizeof more, "; %u more calls did before", p->n_unwarned);
+    p->warned_ms = ps->left_ms;
+    p->n_unwarned = 0;
+    sx_log_about(p, r, SX_LOG_WARNING,
+                 "kept the loop for %" PRIu64 " ms, and everybody else waiting%s", ms, more);
+}
+
+uint64_t sx_plugins_kept_since_ns(const struct sx_plugins *ps)
+{
+    return ps->loop_board == NULL || ps->loop_board->depth == 0 ? 0
+                                                                : ps->loop_board->stack[0].since_ns;
 }
 
 bool sx_plugins_call_of(const struct sx_plugins *ps, const char **ret_name, uintptr_t *ret_frame)
@@ -84,23 +111,28 @@ void sx_pool_leave(struct sx_plugins *ps, uint32_t thread)
         sx_board_leave(sx_board_thread_at(ps->rt.slot, thread));
 }
 
-bool sx_plugins_pool_call_of(const struct sx_plugins *ps, uint32_t *ret_thread,
-                             const char **ret_name, uintptr_t *ret_frame)
+uint32_t sx_plugins_pool_thread(const struct sx_plugins *ps)
 {
-    if (ps->has_broken)
-        return false;
     for (uint32_t i = 1; i < ps->n_pool_calls; i++) {
         const struct sx_pool_call *call = &ps->pool_calls[i];
-        const struct sx_plugin *p = __atomic_load_n(&call->plugin, __ATOMIC_ACQUIRE);
 
-        if (p == NULL || pthread_equal(call->thread, pthread_self()) == 0)
-            continue;
-        *ret_thread = i;
-        *ret_name = p->note.name;
-        *ret_frame = call->frame;
-        return call->frame != 0;
+        if (__atomic_load_n(&call->plugin, __ATOMIC_ACQUIRE) != NULL &&
+            pthread_equal(call->thread, pthread_self()) != 0)
+            return i;
     }
-    return false;
+    return 0;
+}
+
+bool sx_plugins_pool_call_of(const struct sx_plugins *ps, uint32_t thread, const char **ret_name,
+                             uintptr_t *ret_frame)
+{
+    const struct sx_pool_call *call = &ps->pool_calls[thread];
+
+    if (ps->has_broken || call->frame == 0)
+        return false;
+    *ret_name = call->plugin->note.name;
+    *ret_frame = call->frame;
+    return true;
 }
 
 void sx_plugins_lose_call(struct sx_plugins *ps, uint32_t thread)

@@ -13,11 +13,12 @@
 
 #include <setjmp.h>
 
+#include "base/clock.h"
 #include "plugin/plugin_private.h"
 
 struct sx_guard {
     struct sx_guard *outer;
-    const struct sx_plugin *plugin;
+    struct sx_plugin *plugin;
     struct sx_req *outer_req; /* for whom the loop called before */
     jmp_buf back;
 };
@@ -40,8 +41,24 @@ static inline bool sx_guard_enter(struct sx_plugins *ps, struct sx_plugin *p, st
     return true;
 }
 
+/* guard.c: the call has kept the loop for longer than watchdog.warn_ms. */
+void sx_guard_warn(struct sx_plugins *ps, const struct sx_guard *g, uint64_t ms);
+
+/* The call began when the one before it ended or, if that is longer ago, when the loop woke up. */
+static inline void sx_guard_time(struct sx_plugins *ps, const struct sx_guard *g)
+{
+    uint64_t now_ms = sx_clock_coarse_ms(), woke_ms = uv_now(ps->rt.loop);
+    uint64_t began_ms = ps->left_ms > woke_ms ? ps->left_ms : woke_ms;
+
+    ps->left_ms = now_ms;
+    if (SX_UNLIKELY(now_ms > began_ms + ps->warn_ms))
+        sx_guard_warn(ps, g, now_ms - began_ms);
+}
+
 static inline void sx_guard_leave(struct sx_plugins *ps, struct sx_guard *g)
 {
+    if (ps->warn_ms > 0)
+        sx_guard_time(ps, g);
     ps->guard = g->outer;
     ps->running = g->outer_req;
     if (ps->loop_board != NULL)

@@ -74,6 +74,16 @@ void sx_report_fault(struct sx_plugin *p, const struct sx_req *r, const char *fm
     va_end(ap);
 }
 
+void sx_log_about(struct sx_plugin *p, const struct sx_req *r, enum sx_log_severity severity,
+                  const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    log_line(p, r, severity, fmt, ap);
+    va_end(ap);
+}
+
 static void host_metric(sx_plugin *p, uint32_t index, double value)
 {
     const struct sx_plugins_runtime *rt = &p->set->rt;

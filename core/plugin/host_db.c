@@ -331,7 +331,8 @@ static void on_notify(void *arg, const char *channel, const char *payload)
 {
     struct listener *l = arg;
 
-    SX_GUARDED(l->plugin->set, l->plugin, NULL, l->fn(l->plugin, channel, payload, l->arg), );
+    if (!l->plugin->is_quarantined)
+        SX_GUARDED(l->plugin->set, l->plugin, NULL, l->fn(l->plugin, channel, payload, l->arg), );
 }
 
 int sx_host_listen(sx_plugin *p, const char *channel, sx_notify_fn *fn, void *arg)

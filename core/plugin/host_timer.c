@@ -7,7 +7,8 @@
 
 #include "plugin/guard.h"
 
-#define RETRY_MS 100u
+#define RETRY_MS       100u
+#define QUARANTINED_MS 1000u
 
 struct sx_timer {
     struct sx_list link; /* of its plugin */
@@ -88,6 +89,11 @@ static void on_tick(uv_timer_t *uv)
     sx_timer_fn *fn = t->spec.fn;
     void *arg = t->spec.arg;
 
+    if (p->is_quarantined) {
+        if (t->spec.every_ms == 0) /* its only tick: later */
+            (void)uv_timer_start(uv, on_tick, QUARANTINED_MS, 0);
+        return;
+    }
     if (fn == NULL) {
         if (!p->is_broken)
             fire_work(t);

@@ -68,9 +68,14 @@ struct sx_plugin {
     struct sx_list timers;
     struct sx_list listeners;
     uint32_t n_timers_made;
+    bool had_turn; /* in the order of starts */
     bool is_started;
-    bool is_broken; /* it has faulted: nothing of it is called any more; atomic */
-    char *said;     /* while check or start runs: room for its last error; else NULL */
+    bool is_quarantined; /* its routes answer 503, its timers rest; what it has begun goes on */
+    uint64_t quarantine_until_ns; /* of CLOCK_MONOTONIC; for clients */
+    bool is_broken;               /* it has faulted: nothing of it is called any more; atomic */
+    uint64_t warned_ms;           /* when it was last told that it keeps the loop; 0: never */
+    uint32_t n_unwarned;          /* how often it was not told since then */
+    char *said; /* while check or start runs: room for its last error; else NULL */
 };
 
 #define SX_MAX_SAID 512
@@ -104,6 +109,8 @@ struct sx_plugins {
     struct sx_board_thread *loop_board;
     struct sx_req *running;          /* for whom the loop calls a plugin; NULL: for nobody */
     struct sx_guard *guard;          /* innermost, of the call that the loop is in; NULL: in none */
+    uint32_t warn_ms;                /* a call that keeps the loop for longer is told; 0: none is */
+    uint64_t left_ms;                /* when the last call on the loop ended, by the coarse clock */
     struct sx_pool_call *pool_calls; /* owned; by the number of the thread, from 1 */
     uint32_t n_pool_calls;
     bool has_broken;                      /* a fault was contained: this process ends */
@@ -202,6 +209,9 @@ const struct sx_host *sx_host_table(void);
 /* One error line that names plugin, route and request.  [any thread that owns r] */
 void sx_report_fault(struct sx_plugin *p, const struct sx_req *r, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with another severity. */
+void sx_log_about(struct sx_plugin *p, const struct sx_req *r, enum sx_log_severity severity,
+                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* manifest.c, options.c, mount.c */
 int sx_manifest_take(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep);
@@ -209,6 +219,14 @@ void sx_manifest_release(struct sx_plugin *p);
 int sx_options_take(struct sx_plugin *p, const struct sx_config *cfg, struct sx_report *rep);
 int sx_mount_all(struct sx_plugins *ps, struct sx_report *rep);
 const char *sx_grant_name(uint64_t bit);
+
+/* set.c, life.c */
+struct sx_plugin *sx_plugins_find(struct sx_plugins *ps, const char *name); /* or NULL */
+void sx_plugin_tell_run(struct sx_plugin *p, bool is_begin);
+int sx_plugin_start(struct sx_plugin *p, struct sx_report *rep);
+
+/* quarantine.c: answers 503 for a quarantined plugin */
+void sx_quarantine_answer(const struct sx_plugin *p, struct sx_http_req *http);
 
 /* access.c */
 void sx_access_log(struct sx_req *r);

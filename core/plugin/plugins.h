@@ -15,6 +15,7 @@
 
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/report.h"
 #include "board/board.h"
@@ -111,11 +112,16 @@ void sx_plugins_name_request(struct sx_plugins *ps);
 bool sx_plugins_call_of(const struct sx_plugins *ps, const char **ret_name, uintptr_t *ret_frame);
 /* Back to that guard: the call has failed. */
 _Noreturn void sx_plugins_leave_call(struct sx_plugins *ps);
-/* The same on a pool thread: which one of the pool it is, too. */
-bool sx_plugins_pool_call_of(const struct sx_plugins *ps, uint32_t *ret_thread,
-                             const char **ret_name, uintptr_t *ret_frame);
+/* The number of the calling thread in the pool while it is inside a plugin; 0: it is not. */
+uint32_t sx_plugins_pool_thread(const struct sx_plugins *ps);
+/* The same as sx_plugins_call_of for that thread. */
+bool sx_plugins_pool_call_of(const struct sx_plugins *ps, uint32_t thread, const char **ret_name,
+                             uintptr_t *ret_frame);
 /* It will not come back: the plugin is broken, and sx_work_lose tells the loop. */
 void sx_plugins_lose_call(struct sx_plugins *ps, uint32_t thread);
+/* Since when the loop has been inside a plugin, by CLOCK_MONOTONIC; 0: it is not.
+ * Async-signal-safe. */
+uint64_t sx_plugins_kept_since_ns(const struct sx_plugins *ps);
 bool sx_plugins_have_broken(const struct sx_plugins *ps);
 
 /* All that the configuration says about HTTP, those callbacks included, and about the
@@ -128,6 +134,14 @@ void sx_plugins_db_settings(const struct sx_plugins *ps, uv_loop_t *loop,
 /* Calls every start function, in the order of uses. */
 int sx_plugins_start(struct sx_plugins *ps, const struct sx_plugins_runtime *rt,
                      struct sx_report *rep);
+/* The routes of that plugin answer 503 for about so long, until it is released.  Before
+ * sx_plugins_start: it is not started before that.  No plugin of that name: nothing. */
+void sx_plugins_quarantine(struct sx_plugins *ps, const char *name, uint32_t seconds);
+/* Starts what has not been started: when that fails, the plugin stays as it is, the report says
+ * why, and this process should be replaced. */
+int sx_plugins_release(struct sx_plugins *ps, const char *name, struct sx_report *rep);
+/* ,"quarantined":["NAME",…] for a JSON object; nothing where none is. */
+void sx_plugins_add_quarantined(const struct sx_plugins *ps, struct sx_buf *to);
 void sx_plugins_drain(struct sx_plugins *ps);
 /* Operations without a request (tasks, batches, posts) that are still under way. */
 uint32_t sx_plugins_pending(const struct sx_plugins *ps);

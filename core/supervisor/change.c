@@ -17,10 +17,25 @@
 #include "base/error.h"
 #include "supervisor/supervisor_private.h"
 
+#define MAX_FAULTS_BYTES (32u * 1024)
+
 static void log_faults(const struct sx_supervisor *sup, const struct sx_report *rep)
 {
     for (size_t i = 0; i < rep->n_faults; i++)
         sx_log_line(sup->log, SX_LOG_ERROR, NULL, "%s", rep->faults[i]);
+}
+
+/* Who gave the command reads every fault. */
+static void tell_faults(struct sx_supervisor *sup, const struct sx_report *rep)
+{
+    struct sx_buf text;
+
+    sx_buf_init(&text, MAX_FAULTS_BYTES);
+    for (size_t i = 0; i < rep->n_faults; i++)
+        sx_buf_printf(&text, "%s%s", i > 0 ? "\n" : "", rep->faults[i]);
+    if (!sx_buf_failed(&text) && text.len > 0)
+        sx_command_reload_ended(sup, false, sx_buf_text(&text));
+    sx_buf_finish(&text);
 }
 
 static void fail_first(struct sx_supervisor *sup, int exit_code)
@@ -45,11 +60,12 @@ static void discard(struct sx_supervisor *sup)
     }
 }
 
-static void log_unchanged(const struct sx_supervisor *sup, uint32_t number, const char *why)
+static void log_unchanged(struct sx_supervisor *sup, uint32_t number, const char *why)
 {
     sx_log_line(sup->log, SX_LOG_ERROR, NULL,
                 "the reload has failed, generation %u goes on serving: generation %u: %s",
                 sup->current->number, number, why);
+    sx_command_reload_ended(sup, false, why);
 }
 
 /* What is wrong has come to light; the first generation tells it on standard error. */
@@ -142,8 +158,10 @@ void sx_change_reload(struct sx_supervisor *sup)
     int rc;
 
     sx_check(sx_change_is_possible(sup));
+    sx_command_reload_begins(sup);
     if (sup->set->reload_config == NULL) {
         sx_log_line(sup->log, SX_LOG_WARNING, NULL, "this server cannot reload");
+        sx_command_reload_ended(sup, false, "this server cannot reload");
         return;
     }
     sx_log_line(sup->log, SX_LOG_INFO, NULL, "reloading");
@@ -153,6 +171,7 @@ void sx_change_reload(struct sx_supervisor *sup)
         start_checker(sup);
     } else {
         log_faults(sup, &rep);
+        tell_faults(sup, &rep);
         sup->n_generations = number; /* each attempt has one of its own */
         log_unchanged(sup, number, "the configuration has faults");
     }
@@ -175,11 +194,13 @@ static void log_addresses(const struct sx_supervisor *sup, const struct sx_gener
 static void take_over(struct sx_supervisor *sup)
 {
     struct sx_generation *old = sup->current;
+    char text[64];
 
     sup->current = sup->next;
     sup->current->state = SX_GENERATION_CURRENT;
     sup->next = NULL;
     sup->is_paused = false;
+    sx_quarantine_on_change(sup);
     serve_all(sup->current);
     if (old != NULL) {
         old->state = SX_GENERATION_LEAVING;
@@ -188,6 +209,8 @@ static void take_over(struct sx_supervisor *sup)
     log_addresses(sup, sup->current);
     sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers",
                 sup->current->number, sup->current->n_seats);
+    (void)snprintf(text, sizeof text, "generation %u serves", sup->current->number);
+    sx_command_reload_ended(sup, true, text);
 }
 
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child)
@@ -235,5 +258,6 @@ void sx_change_abort(struct sx_supervisor *sup, const char *told)
         return;
     sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u is given up: %s", sup->next->number,
                 told);
+    sx_command_reload_ended(sup, false, told);
     discard(sup);
 }

@@ -126,12 +126,13 @@ static pid_t spawn(const struct sx_supervisor *sup, const struct sx_child *child
 /* The control channel and the process; on failure nothing is left of either. */
 static int launch(struct sx_supervisor *sup, struct sx_child *child)
 {
-    struct epoll_event event = { .events = EPOLLIN, .data.ptr = child };
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = &child->source };
     int fds[2];
     int saved;
 
     if (sx_control_open(fds) != 0)
         return SX_ERR_IO;
+    sx_quarantine_tell(sup, child->gen, fds[0]); /* it reads this before anything else */
     if (epoll_ctl(sup->epoll_fd, EPOLL_CTL_ADD, fds[0], &event) == 0) {
         child->pid = spawn(sup, child, fds[1]);
         if (child->pid > 0) {
@@ -157,6 +158,11 @@ static int enter(struct sx_supervisor *sup, struct sx_child *child)
     return launch(sup, child);
 }
 
+static void on_said(struct sx_supervisor *sup, struct sx_source *source)
+{
+    sx_supervisor_hear(sup, SX_MEMBER_OF(source, struct sx_child, source));
+}
+
 int sx_child_start(struct sx_supervisor *sup, struct sx_generation *gen, enum sx_child_kind kind,
                    uint32_t index, struct sx_child **ret_child)
 {
@@ -165,7 +171,8 @@ int sx_child_start(struct sx_supervisor *sup, struct sx_generation *gen, enum sx
 
     if (child == NULL)
         return SX_ERR_NOMEM;
-    *child = (struct sx_child){ .kind = kind,
+    *child = (struct sx_child){ .source = { on_said },
+                                .kind = kind,
                                 .state = SX_CHILD_STARTING,
                                 .control_fd = -1,
                                 .gen = gen,

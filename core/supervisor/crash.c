@@ -30,22 +30,14 @@ struct files {
 static const char *find_path(const struct sx_supervisor *sup, const struct sx_child *child,
                              const char *module)
 {
-    const struct sx_config *cfg = child->gen->config;
-    const struct sx_copies *copies = &child->gen->copies;
-    size_t n = 0;
+    const struct sx_copy *copy;
 
     if (strcmp(module, "program") == 0)
         return sup->exe_path;
     if (strncmp(module, PLUGIN, sizeof PLUGIN - 1) != 0)
         return NULL;
-    for (size_t i = 0; i < cfg->n_plugins && n < copies->n; i++) {
-        if (!cfg->plugins[i].enabled)
-            continue;
-        if (strcmp(cfg->plugins[i].name, module + sizeof PLUGIN - 1) == 0)
-            return copies->v[n].path;
-        n++;
-    }
-    return NULL;
+    copy = sx_generation_copy_of(child->gen, module + sizeof PLUGIN - 1);
+    return copy == NULL ? NULL : copy->path;
 }
 
 static const struct sx_symbols *find_symbols(const struct sx_supervisor *sup,
@@ -139,7 +131,11 @@ bool sx_crash_read(const struct sx_supervisor *sup, const struct sx_child *child
         signo > 64 || !next_word(&at, &word, &len))
         return false;
     name = sigabbrev_np((int)signo);
-    (void)snprintf(ret_crash->signal, sizeof ret_crash->signal, "SIG%s", name == NULL ? "?" : name);
+    (void)snprintf(ret_crash->signal, sizeof ret_crash->signal, "%s%s",
+                   signo == SX_CONTROL_STALL_SIGNAL ? "" : "SIG",
+                   signo == SX_CONTROL_STALL_SIGNAL ? "stall"
+                   : name == NULL                   ? "?"
+                                                    : name);
     (void)snprintf(ret_crash->address, sizeof ret_crash->address, "%.*s", (int)len,
                    is_printable(word, len) ? word : "?");
     while (next_word(&at, &word, &len)) {

@@ -155,6 +155,21 @@ bool sx_generation_is_ready(const struct sx_generation *gen)
     return true;
 }
 
+const struct sx_copy *sx_generation_copy_of(const struct sx_generation *gen, const char *plugin)
+{
+    const struct sx_config *cfg = gen->config;
+    size_t n = 0;
+
+    for (size_t i = 0; i < cfg->n_plugins && n < gen->copies.n; i++) {
+        if (!cfg->plugins[i].enabled)
+            continue;
+        if (strcmp(cfg->plugins[i].name, plugin) == 0)
+            return &gen->copies.v[n];
+        n++;
+    }
+    return NULL;
+}
+
 struct sx_seat *sx_generation_seat_of(struct sx_generation *gen, const struct sx_child *child)
 {
     struct sx_seat *seat = &gen->seats[child->index];
@@ -248,6 +263,34 @@ void sx_generation_drain(struct sx_generation *gen, uint32_t delay_ms)
 {
     for (uint32_t i = 0; i < gen->n_seats; i++)
         dismiss(gen, i, delay_ms);
+}
+
+static void describe_child(const struct sx_child *child, struct sx_buf *to)
+{
+    static const char *const states[] = {
+        [SX_CHILD_STARTING] = "starts", [SX_CHILD_READY] = "is ready",
+        [SX_CHILD_SERVING] = "serves",  [SX_CHILD_DRAINING] = "finishes what it has",
+        [SX_CHILD_STOPPING] = "stops",  [SX_CHILD_KILLED] = "was killed",
+    };
+
+    sx_buf_printf(to, "  %s %u (pid %d) %s\n", sx_child_noun(child), child->index, (int)child->pid,
+                  states[child->state]);
+}
+
+void sx_generations_describe(const struct sx_supervisor *sup, struct sx_buf *to)
+{
+    static const char *const states[] = { [SX_GENERATION_STARTING] = "starts",
+                                          [SX_GENERATION_CURRENT] = "serves",
+                                          [SX_GENERATION_LEAVING] = "leaves" };
+
+    for (const struct sx_list *at = sup->generations.next; at != &sup->generations; at = at->next) {
+        const struct sx_generation *gen = SX_MEMBER_OF(at, struct sx_generation, link);
+
+        sx_buf_printf(to, "generation %u %s\n", gen->number, states[gen->state]);
+        for (const struct sx_list *c = sup->children.next; c != &sup->children; c = c->next)
+            if (SX_MEMBER_OF(c, struct sx_child, link)->gen == gen)
+                describe_child(SX_MEMBER_OF(c, struct sx_child, link), to);
+    }
 }
 
 bool sx_generation_grow(struct sx_supervisor *sup, struct sx_generation *gen)

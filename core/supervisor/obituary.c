@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -151,15 +152,18 @@ char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *c
     return b.data; /* the caller's now */
 }
 
-/* The first thread that was inside a plugin; most often there is but one. */
+/* The thread that had the fault, or the first one that is inside a plugin: most often there is but
+ * one. */
 static bool find_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
-                         bool is_leaving, struct last_words *ret_words)
+                         struct last_words *ret_words)
 {
+    struct sx_board_worker *w;
+
     if (child->slot == SX_BOARD_NONE)
         return false;
-    if (is_leaving)
-        return read_entry(sup, sx_board_fault_of(sx_board_worker_at(sup->board, child->slot)),
-                          ret_words);
+    w = sx_board_worker_at(sup->board, child->slot);
+    if (read_entry(sup, sx_board_fault_of(w), ret_words))
+        return true;
     for (uint32_t i = 0; i < sup->n_threads; i++) {
         if (read_thread(sup, child->slot, i, ret_words))
             return true;
@@ -171,7 +175,18 @@ bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_
 {
     struct last_words words;
 
-    return find_suspect(sup, child, false, &words);
+    return find_suspect(sup, child, &words);
+}
+
+bool sx_obituary_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
+                         char ret_name[SX_QUARANTINE_MAX_NAME])
+{
+    struct last_words words;
+
+    if (!find_suspect(sup, child, &words))
+        return false;
+    (void)snprintf(ret_name, SX_QUARANTINE_MAX_NAME, "%s", words.name.plugin);
+    return true;
 }
 
 static const char *text_or_null(const char *text)
@@ -180,10 +195,10 @@ static const char *text_or_null(const char *text)
 }
 
 static void log_with_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
-                             enum sx_log_severity severity, bool is_leaving, const char *text)
+                             enum sx_log_severity severity, const char *text)
 {
     struct last_words w = { .has_route = false };
-    bool has_suspect = find_suspect(sup, child, is_leaving, &w);
+    bool has_suspect = find_suspect(sup, child, &w);
     struct sx_crash crash;
     bool has_crash = sx_crash_read(sup, child, &crash);
     const struct sx_log_field fields[] = {
@@ -206,7 +221,7 @@ void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *chi
 {
     char *text = sx_obituary_text(sup, child, status);
 
-    log_with_suspect(sup, child, SX_LOG_ERROR, false, text != NULL ? text : "a worker has died");
+    log_with_suspect(sup, child, SX_LOG_ERROR, text != NULL ? text : "a worker has died");
     free(text);
 }
 
@@ -221,7 +236,7 @@ void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_chil
     if (read_thread(sup, child->slot, 0, &words))
         add_words(&b, 0, &words);
     if (sx_buf_text(&b) != NULL)
-        log_with_suspect(sup, child, SX_LOG_WARNING, false, b.data);
+        log_with_suspect(sup, child, SX_LOG_WARNING, b.data);
     sx_buf_finish(&b);
 }
 
@@ -237,8 +252,8 @@ void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_ch
     add_name(&b, child);
     sx_buf_printf(&b, " finishes what it has and ends: %s", reason);
     add_crash(sup, child, &b);
-    if (find_suspect(sup, child, true, &words))
+    if (find_suspect(sup, child, &words))
         add_words(&b, fault->thread, &words);
-    log_with_suspect(sup, child, SX_LOG_ERROR, true, sx_buf_text(&b) != NULL ? b.data : reason);
+    log_with_suspect(sup, child, SX_LOG_ERROR, sx_buf_text(&b) != NULL ? b.data : reason);
     sx_buf_finish(&b);
 }

@@ -58,8 +58,22 @@ static void leave_seat(const struct sx_supervisor *sup, const struct sx_child *c
                     child->index, delay_ms);
 }
 
+/* Not a death that came from outside: a signal that nobody here has sent. */
+static bool is_own_fault(const struct sx_child *child, int status)
+{
+    int signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+    if (child->kind != SX_CHILD_WORKER || is_expected(child, status))
+        return false;
+    if (signo == SIGKILL)
+        return child->state == SX_CHILD_KILLED && child->reason != NULL;
+    return signo != SIGTERM && signo != SIGINT && signo != SIGHUP && signo != SIGQUIT;
+}
+
 static void bury(struct sx_supervisor *sup, struct sx_child *child, int status)
 {
+    if (is_own_fault(child, status))
+        sx_quarantine_count(sup, child);
     leave_seat(sup, child);
     if (child->kind == SX_CHILD_SUCCESSOR)
         bury_successor(sup, status);

@@ -2,16 +2,23 @@
  * supervisor/stall.c - the stall line: a loop that does not come back from a plugin.
  *
  * A loop inside one call serves nobody else.  After a second that is told, with the plugin's
- * name; after twice http.request_ms the worker is killed and replaced.  A plugin can scribble on
- * the board, so the time is taken by our own clock, from when the call was first seen.
+ * name; after watchdog.kill_ms the worker is asked where it is, which is logged as its crash line,
+ * and replaced: it leaves by itself when the call could be ended as a fault is, and is killed
+ * otherwise.  A plugin can scribble on the board, so the time is taken by our own clock, from when
+ * the call was first seen.
  */
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "base/check.h"
 #include "base/clock.h"
 #include "supervisor/supervisor_private.h"
 
-#define NS_PER_MS      UINT64_C(1000000)
-#define TELL_AFTER_MS  1000u
-#define MIN_ALLOWED_MS 2000u
+#define NS_PER_MS     UINT64_C(1000000)
+#define MAX_TICK_MS   500u
+#define MIN_TICK_MS   10u
+#define TELL_AFTER_MS 1000u
+#define ANSWER_MS     500u /* from the first question to the end */
 
 /* What the loop is inside of, outermost; false: nothing. */
 static bool read_call(const struct sx_supervisor *sup, const struct sx_child *child,
@@ -31,21 +38,30 @@ static bool is_same_call(const struct sx_stall *s, const struct sx_board_frame *
     return s->seen_ns != 0 && s->since_ns == frame->since_ns && s->request == frame->request;
 }
 
-static uint32_t find_allowed_ms(const struct sx_child *child)
+/* Its handler (worker/fault.c) says where the loop is, and perhaps ends the call: not while it is
+ * inside a library, so it is asked more than once. */
+static void ask(struct sx_child *child, uint64_t now_ns)
 {
-    uint32_t request_ms = child->gen->config->http.request_ms;
-
-    return request_ms < MIN_ALLOWED_MS / 2 ? MIN_ALLOWED_MS : 2 * request_ms;
+    if (child->stall.asked_ns == 0)
+        child->stall.asked_ns = now_ns;
+    (void)syscall(SYS_tgkill, child->pid, child->pid, SX_CONTROL_STALL_SIGNAL); /* its loop */
 }
 
-static void judge(struct sx_supervisor *sup, struct sx_child *child, uint64_t stalled_ms)
+static void judge(struct sx_supervisor *sup, struct sx_child *child, uint64_t now_ns)
 {
-    if (stalled_ms >= find_allowed_ms(child)) {
-        sx_child_kill(child, "has a loop that does not come back from a plugin");
-    } else if (stalled_ms >= TELL_AFTER_MS && !child->stall.is_told) {
+    const struct sx_config_watchdog *cfg = &child->gen->config->watchdog;
+    uint64_t stalled_ms = (now_ns - child->stall.seen_ns) / NS_PER_MS;
+
+    if (stalled_ms >= TELL_AFTER_MS && !child->stall.is_told) {
         child->stall.is_told = true;
         sx_obituary_log_stall(sup, child);
     }
+    if (cfg->kill_ms == 0 || stalled_ms < cfg->kill_ms)
+        return;
+    if (child->stall.asked_ns == 0 || now_ns - child->stall.asked_ns < ANSWER_MS * NS_PER_MS)
+        ask(child, now_ns);
+    else
+        sx_child_kill(child, "has a loop that does not come back from a plugin");
 }
 
 static void check_child(struct sx_supervisor *sup, struct sx_child *child, uint64_t now_ns)
@@ -57,16 +73,36 @@ static void check_child(struct sx_supervisor *sup, struct sx_child *child, uint6
     if (!read_call(sup, child, &frame))
         child->stall.seen_ns = 0;
     else if (!is_same_call(&child->stall, &frame))
-        child->stall = (struct sx_stall){ now_ns, frame.since_ns, frame.request, false };
+        child->stall = (struct sx_stall){ now_ns, frame.since_ns, frame.request, 0, false };
     else
-        judge(sup, child, (now_ns - child->stall.seen_ns) / NS_PER_MS);
+        judge(sup, child, now_ns);
+}
+
+/* Often enough to kill in time. */
+static uint32_t find_tick_ms(const struct sx_supervisor *sup)
+{
+    uint32_t kill_ms = sup->current->config->watchdog.kill_ms;
+
+    if (kill_ms == 0 || kill_ms / 4 >= MAX_TICK_MS)
+        return MAX_TICK_MS;
+    return kill_ms / 4 < MIN_TICK_MS ? MIN_TICK_MS : kill_ms / 4;
+}
+
+static bool is_asked(const struct sx_child *child)
+{
+    return child->state == SX_CHILD_SERVING && child->stall.asked_ns != 0;
 }
 
 void sx_stall_check(struct sx_supervisor *sup, uint64_t now_ns)
 {
     if (now_ns < sup->stall_due_ns)
         return;
-    sup->stall_due_ns = now_ns + SX_STALL_TICK_MS * NS_PER_MS;
-    for (struct sx_list *at = sup->children.next; at != &sup->children; at = at->next)
-        check_child(sup, SX_MEMBER_OF(at, struct sx_child, link), now_ns);
+    sup->stall_due_ns = now_ns + find_tick_ms(sup) * NS_PER_MS;
+    for (struct sx_list *at = sup->children.next; at != &sup->children; at = at->next) {
+        struct sx_child *child = SX_MEMBER_OF(at, struct sx_child, link);
+
+        check_child(sup, child, now_ns);
+        if (is_asked(child))
+            sup->stall_due_ns = now_ns + MIN_TICK_MS * NS_PER_MS;
+    }
 }

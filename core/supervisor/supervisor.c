@@ -54,6 +54,7 @@ static void on_leaving(struct sx_supervisor *sup, struct sx_child *child, const 
         return;
     }
     sx_obituary_log_leaving(sup, child, reason);
+    sx_quarantine_count(sup, child);
     if (seat != NULL)
         sx_seat_replace(seat, child);
     sx_child_drain(child, 0, child->gen->config->server.drain_ms);
@@ -130,6 +131,7 @@ void sx_supervisor_stop(struct sx_supervisor *sup, bool is_quick)
         return;
     sup->wants_reload = false;
     sx_change_abort(sup, "the server stops");
+    sx_command_stops(sup);
     sup->phase = is_quick ? SX_PHASE_STOPPING : SX_PHASE_DRAINING;
     sx_log_line(sup->log, SX_LOG_INFO, NULL, is_quick ? "stopping at once" : "stopping");
     if (is_quick) {
@@ -220,7 +222,7 @@ static bool fills_seats(const struct sx_supervisor *sup)
 
 static uint64_t find_deadline(const struct sx_supervisor *sup)
 {
-    uint64_t due_ns = fills_seats(sup) ? sup->stall_due_ns : 0;
+    uint64_t due_ns = earlier(fills_seats(sup) ? sup->stall_due_ns : 0, sx_quarantine_due_ns(sup));
 
     for (const struct sx_list *at = sup->children.next; at != &sup->children; at = at->next)
         due_ns = earlier(due_ns, SX_MEMBER_OF(at, struct sx_child, link)->deadline_ns);
@@ -268,10 +270,16 @@ static void advance(struct sx_supervisor *sup)
         sx_generation_fill_seats(sup, sup->current, now_ns);
         sx_stall_check(sup, now_ns);
     }
+    sx_quarantine_advance(sup, now_ns);
     destroy_empty_generations(sup);
     if (sup->wants_reload && sx_change_is_possible(sup)) {
         sup->wants_reload = false;
         sx_change_reload(sup);
+    }
+    sx_command_sweep(sup);
+    if (sup->current != NULL && sup->commanded != sup->current->number) {
+        sup->commanded = sup->current->number;
+        sx_command_open(sup, sup->current->config->server.control);
     }
 }
 
@@ -301,10 +309,12 @@ static int run_once(struct sx_supervisor *sup)
     if (n < 0 && errno != EINTR)
         return SX_ERR_IO;
     for (int i = 0; i < n; i++) {
-        if (events[i].data.ptr == NULL)
+        struct sx_source *source = events[i].data.ptr;
+
+        if (source == NULL)
             has_signal = true;
         else
-            sx_supervisor_hear(sup, events[i].data.ptr);
+            source->on_event(sup, source);
     }
     while (has_signal && (signo = sx_signals_next(sup->signal_fd)) != 0)
         sx_supervisor_on_signal(sup, signo);
@@ -331,6 +341,7 @@ static int init(struct sx_supervisor *sup, const struct sx_supervisor_settings *
     };
     sx_list_init(&sup->children);
     sx_list_init(&sup->generations);
+    sx_list_init(&sup->offenders);
     sx_listeners_init(&sup->listeners);
     if (sx_signals_open(&sup->signal_fd) != 0 || open_events(sup) != 0)
         return SX_ERR_IO;
@@ -345,6 +356,8 @@ static void finish(struct sx_supervisor *sup)
         sx_child_destroy(sup, SX_MEMBER_OF(sup->children.next, struct sx_child, link));
     while (!sx_list_is_empty(&sup->generations))
         sx_generation_destroy(SX_MEMBER_OF(sup->generations.next, struct sx_generation, link));
+    sx_command_close(sup);
+    sx_quarantine_finish(sup);
     sx_listeners_finish(&sup->listeners);
     sx_environment_finish(sup);
     if (sup->epoll_fd >= 0)

@@ -23,6 +23,8 @@
 #ifndef SX_SUPERVISOR_SUPERVISOR_H
 #define SX_SUPERVISOR_SUPERVISOR_H
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/report.h"
 #include "config/config.h"
@@ -45,5 +47,11 @@ struct sx_supervisor_settings {
  * time, 2 for a bad configuration or plugin.  What kept it from starting is told on standard
  * error.  [main thread; no other thread but the log's] */
 int sx_supervisor_run(const struct sx_supervisor_settings *set);
+
+/* Gives the server that listens at path (server.control) a command: "reload\n",
+ * "release PLUGIN\n" or "status\n", and prints what it answers.  Waits until a reload has ended.
+ * What the server refused, and why, is in the report, as SX_ERR_INVALID; SX_ERR_MISSING: there is
+ * no server. */
+int sx_supervisor_ask(const char *path, const char *command, FILE *out, struct sx_report *rep);
 
 #endif /* SX_SUPERVISOR_SUPERVISOR_H */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/report.h"
@@ -22,8 +23,10 @@
 #include "supervisor/listener.h"
 #include "supervisor/supervisor.h"
 
-#define SX_QUICK_STOP_MS  1000u
-#define SX_DRAIN_SLACK_MS 500u /* a worker ends by itself at its grace; only then we kill */
+#define SX_QUARANTINE_MAX_NAME 64u
+
+#define SX_QUICK_STOP_MS       1000u
+#define SX_DRAIN_SLACK_MS      500u /* a worker ends by itself at its grace; only then we kill */
 
 enum sx_exit { SX_EXIT_CLEAN = 0, SX_EXIT_FAILURE = 1, SX_EXIT_CONFIG = 2 };
 
@@ -44,10 +47,19 @@ enum sx_child_state {
 struct sx_stall {
     uint64_t seen_ns; /* first; 0: in none */
     uint64_t since_ns, request;
+    uint64_t asked_ns; /* when it was asked where it is; 0: it was not */
     bool is_told;
 };
 
+struct sx_supervisor;
+
+/* What the loop waits for: a child's channel, the socket for commands, who gives one. */
+struct sx_source {
+    void (*on_event)(struct sx_supervisor *sup, struct sx_source *source);
+};
+
 struct sx_child {
+    struct sx_source source;
     struct sx_list link; /* sx_supervisor.children */
     enum sx_child_kind kind;
     enum sx_child_state state;
@@ -61,10 +73,9 @@ struct sx_child {
     uint32_t allowed_ms;  /* how long the deadline was */
     char *reason;         /* owned: what it said of its failure, or why we killed it */
     char *crash;          /* owned: its last words (board/control.h), or NULL */
+    bool is_counted;      /* its fault, with its plugin's */
     struct sx_stall stall;
 };
-
-struct sx_supervisor;
 
 /* Forks a worker or a checker of gen; SX_ERR_IO with errno, SX_ERR_BUSY without a slot. */
 int sx_child_start(struct sx_supervisor *sup, struct sx_generation *gen, enum sx_child_kind kind,
@@ -135,6 +146,8 @@ void sx_generation_destroy(struct sx_generation *gen);
 /* Workers for all seats.  What sx_child_start says. */
 int sx_generation_start(struct sx_supervisor *sup, struct sx_generation *gen);
 bool sx_generation_is_ready(const struct sx_generation *gen);
+/* The copy of an enabled plugin, or NULL. */
+const struct sx_copy *sx_generation_copy_of(const struct sx_generation *gen, const char *plugin);
 /* The seat in which child sits, or NULL. */
 struct sx_seat *sx_generation_seat_of(struct sx_generation *gen, const struct sx_child *child);
 /* Nobody sits here any more; when to fill it again depends on how long the last one lived: in
@@ -179,7 +192,10 @@ struct sx_supervisor {
     struct sx_generation *current; /* serves; NULL until the first one does */
     struct sx_generation *next;    /* starts; NULL: no change is under way */
     uint32_t n_generations;
-    uint64_t stall_due_ns; /* when to look at the loops again */
+    uint64_t stall_due_ns;          /* when to look at the loops again */
+    struct sx_commander *commander; /* owned; NULL: there is no socket for commands */
+    uint32_t commanded;             /* the generation whose configuration named it */
+    struct sx_list offenders;       /* plugins that have crashed lately: quarantine.c */
 
     enum sx_phase phase;
     bool is_paused;    /* WINCH */
@@ -232,6 +248,27 @@ void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_ch
 void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_child *child);
 /* Does the board say that it was inside a plugin? */
 bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_child *child);
+/* Which one, now or when its fault was contained; false: none. */
+bool sx_obituary_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
+                         char ret_name[SX_QUARANTINE_MAX_NAME]);
+
+/* --- plugins that crash again and again: quarantine.c ---------------------------------------- */
+
+/* The child of the current generation has crashed or stalled inside a plugin: once each. */
+void sx_quarantine_count(struct sx_supervisor *sup, struct sx_child *child);
+/* What a worker of gen has to know before it loads anything. */
+void sx_quarantine_tell(const struct sx_supervisor *sup, const struct sx_generation *gen,
+                        int control_fd);
+/* Ends what is over; when that will be again, 0: never. */
+void sx_quarantine_advance(struct sx_supervisor *sup, uint64_t now_ns);
+uint64_t sx_quarantine_due_ns(const struct sx_supervisor *sup);
+/* Another generation serves, perhaps with other plugins. */
+void sx_quarantine_on_change(struct sx_supervisor *sup);
+/* SX_ERR_MISSING: it is not quarantined. */
+int sx_quarantine_release(struct sx_supervisor *sup, const char *name);
+/* A line for each. */
+void sx_quarantine_describe(const struct sx_supervisor *sup, struct sx_buf *to);
+void sx_quarantine_finish(struct sx_supervisor *sup);
 
 /* --- last words: crash.c --------------------------------------------------------------------- */
 
@@ -251,9 +288,26 @@ void sx_crash_finish(struct sx_crash *crash);
 
 /* --- loops that do not come back: stall.c ------------------------------------------------- */
 
-#define SX_STALL_TICK_MS 500u
-
 void sx_stall_check(struct sx_supervisor *sup, uint64_t now_ns);
+
+/* --- commands: command.c, ask.c ------------------------------------------------------------- */
+
+/* Listens at path from now on, where it did not; that it cannot is logged.  Between the rounds: it
+ * frees clients. */
+void sx_command_open(struct sx_supervisor *sup, const char *path);
+void sx_command_close(struct sx_supervisor *sup);
+/* Who asked for a reload before it begins hears how it ends. */
+void sx_command_reload_begins(struct sx_supervisor *sup);
+void sx_command_reload_ended(struct sx_supervisor *sup, bool is_good, const char *text);
+void sx_command_stops(struct sx_supervisor *sup);
+/* At the end of a round: frees clients that have been answered. */
+void sx_command_sweep(struct sx_supervisor *sup);
+/* An address of any length, by way of its folder; the caller closes ret_dir_fd when it has been
+ * used.  With errno. */
+struct sockaddr_un;
+int sx_command_address(const char *path, struct sockaddr_un *ret_address, int *ret_dir_fd);
+/* One line for each generation and each of its processes. */
+void sx_generations_describe(const struct sx_supervisor *sup, struct sx_buf *to);
 
 /* --- USR2: successor.c -------------------------------------------------------------------- */
 

@@ -93,6 +93,8 @@ static int load_plugins(struct sx_worker *w, struct sx_report *rep)
                                                    w->copies.v[i].sha256 };
     set.copies = w->copy_list;
     err = sx_plugins_load(&set, rep, &w->plugins);
+    for (size_t i = 0; err == 0 && i < w->n_quarantines; i++)
+        sx_plugins_quarantine(w->plugins, w->quarantines[i].name, w->quarantines[i].seconds);
     sx_worker_fault_map(w);
     return err;
 }
@@ -183,7 +185,10 @@ static void on_broken(void *arg, const char *plugin)
 
     if (w->phase == WORKER_LOADING)
         return; /* the report says that its start has failed */
-    (void)snprintf(text, sizeof text, "a fault of the plugin \"%s\" was contained", plugin);
+    (void)snprintf(text, sizeof text,
+                   sx_worker_fault_was_stall(w) ? "a call into the plugin \"%s\" did not come back"
+                                                : "a fault of the plugin \"%s\" was contained",
+                   plugin);
     (void)sx_control_send(w->spec.control_fd, SX_CONTROL_LEAVING, text);
 }
 

@@ -9,6 +9,7 @@
  * core is still dumped.
  */
 #include <elf.h>
+#include <errno.h>
 #include <link.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include <unwind.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "worker/worker_private.h"
@@ -47,6 +49,7 @@ struct sx_worker_fault {
     uint32_t teller; /* atomic: the one thread that tells, by its kernel id; 0: none */
     size_t n_modules;
     struct module modules[MAX_MODULES];
+    bool was_stall; /* the call that was left had kept the loop */
     size_t len;
     char words[MAX_WORDS];
 };
@@ -214,22 +217,32 @@ static uintptr_t pc_of(const ucontext_t *context)
 #endif
 }
 
-/* The call into a plugin that the calling thread is in, if it may be left. */
-static bool find_call(const struct sx_worker_fault *f, struct walk *walk, uint32_t *ret_thread)
+/* By their numbers on the board; SX_BOARD_NONE: one that runs no plugin. */
+static uint32_t find_thread(const struct sx_worker_fault *f)
+{
+    uint32_t thread;
+
+    if (f->worker->plugins == NULL || pthread_equal(pthread_self(), f->loop) != 0)
+        return 0;
+    thread = sx_plugins_pool_thread(f->worker->plugins);
+    return thread == 0 ? SX_BOARD_NONE : thread;
+}
+
+/* The call into a plugin that the thread is in, if it may be left. */
+static bool find_call(const struct sx_worker_fault *f, uint32_t thread, struct walk *walk)
 {
     const struct sx_plugins *plugins = f->worker->plugins;
 
-    if (plugins == NULL || f->worker->work == NULL || f->worker->phase == WORKER_CLOSING)
-        return false; /* the end waits for every thread */
-    *ret_thread = 0;
-    return pthread_equal(pthread_self(), f->loop) != 0
-               ? sx_plugins_call_of(plugins, &walk->plugin, &walk->guard)
-               : sx_plugins_pool_call_of(plugins, ret_thread, &walk->plugin, &walk->guard);
+    if (plugins == NULL || thread == SX_BOARD_NONE || f->worker->work == NULL ||
+        f->worker->phase == WORKER_CLOSING) /* whose end waits for every thread */
+        return false;
+    return thread == 0 ? sx_plugins_call_of(plugins, &walk->plugin, &walk->guard)
+                       : sx_plugins_pool_call_of(plugins, thread, &walk->plugin, &walk->guard);
 }
 
-/* "SIGNAL ADDRESS PLACE PLACE …", innermost first.  Can the call be left, and of which thread? */
+/* "SIGNAL ADDRESS PLACE PLACE …", innermost first.  Can the call be left? */
 static bool compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
-                    const ucontext_t *context, uint32_t *ret_thread)
+                    const ucontext_t *context, uint32_t thread)
 {
     struct walk walk = { .fault = f, .pc = pc_of(context), .leave = LEAVE_NO };
     char number[24];
@@ -241,7 +254,8 @@ static bool compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
     put(f, " ", 1);
     put_hex(f, address);
     /* The signal of a fault, not one that somebody sent. */
-    if (info->si_code > 0 && signo != SIGABRT && find_call(f, &walk, ret_thread))
+    if ((info->si_code > 0 || signo == SX_CONTROL_STALL_SIGNAL) && signo != SIGABRT &&
+        find_call(f, thread, &walk))
         walk.leave = LEAVE_IN_PLUGIN;
     (void)_Unwind_Backtrace(on_frame, &walk);
     if (walk.n_frames == 0)
@@ -249,10 +263,14 @@ static bool compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
     return walk.leave == LEAVE_YES;
 }
 
+/* Whoever reads the board knows by it which of the threads it was. */
 static void keep_entry(const struct sx_worker *w, uint32_t thread)
 {
-    struct sx_board_thread *fault = sx_board_fault_of(w->slot);
+    struct sx_board_thread *fault;
 
+    if (w->slot == NULL || thread == SX_BOARD_NONE)
+        return;
+    fault = sx_board_fault_of(w->slot);
     *fault = *sx_board_thread_at(w->slot, thread);
     fault->thread = thread;
 }
@@ -262,7 +280,6 @@ static void leave_call(struct sx_worker_fault *f, int signo)
 {
     sigset_t set;
 
-    keep_entry(f->worker, 0);
     (void)sigemptyset(&set);
     (void)sigaddset(&set, signo);
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -275,7 +292,6 @@ static void park(struct sx_worker_fault *f, uint32_t thread)
 {
     struct sx_board_thread *entry = sx_board_thread_at(f->worker->slot, thread);
 
-    keep_entry(f->worker, thread);
     __atomic_store_n(&entry->depth, 0, __ATOMIC_RELEASE);
     sx_plugins_lose_call(f->worker->plugins, thread);
     __atomic_store_n(&f->teller, 0, __ATOMIC_RELEASE);
@@ -316,22 +332,53 @@ static bool begin_telling(struct sx_worker_fault *f)
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
     struct sx_worker_fault *f = watching;
-    uint32_t thread = 0;
+    uint32_t thread;
     bool can_leave;
 
     if (!begin_telling(f)) {
         (void)signal(signo, SIG_DFL); /* and it happens again */
         return;
     }
-    if (f->worker->plugins != NULL && pthread_equal(pthread_self(), f->loop) != 0)
+    thread = find_thread(f);
+    if (thread == 0 && f->worker->plugins != NULL)
         sx_plugins_name_request(f->worker->plugins);
-    can_leave = compose(f, signo, info, context, &thread);
+    keep_entry(f->worker, thread);
+    can_leave = compose(f, signo, info, context, thread);
     (void)sx_control_send(f->worker->spec.control_fd, SX_CONTROL_CRASHED, f->words);
     if (can_leave && thread > 0)
         park(f, thread);
     if (can_leave)
         leave_call(f, signo);
     give_up(f, signo, info);
+}
+
+/* The supervisor asks where the loop is that does not come back.  If it just has, nothing is said;
+ * if its call can be ended, it ends as by a fault; otherwise the supervisor kills. */
+static void on_stall(int signo, siginfo_t *info, void *context)
+{
+    struct sx_worker_fault *f = watching;
+    const struct sx_worker *w = f->worker;
+    uint64_t since_ns = w->plugins == NULL ? 0 : sx_plugins_kept_since_ns(w->plugins);
+    uint64_t least_ns = w->config->watchdog.kill_ms * UINT64_C(1000000) / 2;
+    int saved = errno;
+
+    if (since_ns == 0 || sx_clock_mono_ns() - since_ns < least_ns || !begin_telling(f))
+        return;
+    sx_plugins_name_request(w->plugins);
+    if (compose(f, signo, info, context, 0)) {
+        f->was_stall = true;
+        keep_entry(w, 0);
+        (void)sx_control_send(w->spec.control_fd, SX_CONTROL_CRASHED, f->words);
+        leave_call(f, signo);
+    }
+    (void)sx_control_send(w->spec.control_fd, SX_CONTROL_CRASHED, f->words);
+    __atomic_store_n(&f->teller, 0, __ATOMIC_RELEASE);
+    errno = saved;
+}
+
+bool sx_worker_fault_was_stall(const struct sx_worker *w)
+{
+    return w->fault != NULL && w->fault->was_stall;
 }
 
 /* --- Beginning and end ----------------------------------------------------------------------- */
@@ -360,7 +407,9 @@ int sx_worker_fault_watch(struct sx_worker *w)
     for (size_t i = 0; i < N_WATCHED; i++)
         if (sigaction(watched[i], &act, &w->fault->old[i]) != 0)
             return SX_ERR_IO;
-    return 0;
+    act.sa_sigaction = on_stall;
+    act.sa_flags |= SA_RESTART;
+    return sigaction(SX_CONTROL_STALL_SIGNAL, &act, NULL) == 0 ? 0 : SX_ERR_IO;
 }
 
 void sx_worker_fault_unwatch(struct sx_worker *w)
@@ -369,6 +418,7 @@ void sx_worker_fault_unwatch(struct sx_worker *w)
         return;
     for (size_t i = 0; i < N_WATCHED; i++)
         (void)sigaction(watched[i], &w->fault->old[i], NULL);
+    (void)signal(SX_CONTROL_STALL_SIGNAL, SIG_IGN);
     watching = NULL;
     sx_altstack_close(&w->fault->stack);
     free(w->fault);

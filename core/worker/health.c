@@ -6,6 +6,8 @@
 
 #include "worker/worker_private.h"
 
+#define MAX_READY_BYTES 65536u
+
 static void answer(struct sx_http_req *r, const char *body)
 {
     (void)sx_http_set_header(r, sx_slice_of("Cache-Control"), sx_slice_of("no-store"), false);
@@ -16,7 +18,14 @@ static void answer_ready(struct sx_worker *w, struct sx_http_req *r)
 {
     (void)sx_http_set_header(r, sx_slice_of("Cache-Control"), sx_slice_of("no-store"), false);
     if (w->phase == WORKER_SERVING && (!w->has_db || w->is_db_ready)) {
-        answer(r, "{\"status\":\"ready\"}\n");
+        struct sx_buf body;
+
+        sx_buf_init(&body, MAX_READY_BYTES);
+        sx_buf_add_text(&body, "{\"status\":\"ready\"");
+        sx_plugins_add_quarantined(w->plugins, &body);
+        sx_buf_add_text(&body, "}\n");
+        answer(r, sx_buf_failed(&body) ? "{\"status\":\"ready\"}\n" : sx_buf_text(&body));
+        sx_buf_finish(&body);
         return;
     }
     (void)sx_http_set_header(r, sx_slice_of("Retry-After"), sx_slice_of("1"), false);

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "board/sealed.h"
 #include "worker/worker_private.h"
 
@@ -117,6 +118,44 @@ static int begin_serving(struct sx_worker *w)
     return 0;
 }
 
+/* "NAME SECONDS".  Before the plugins are loaded it is kept for them. */
+static void quarantine(struct sx_worker *w, const char *text)
+{
+    const char *space = strchr(text, ' ');
+    struct sx_worker_quarantine *q;
+    uint64_t seconds;
+    char name[64];
+
+    if (space == NULL || (size_t)(space - text) >= sizeof name ||
+        sx_parse_uint(space + 1, strlen(space + 1), &seconds) < 0 || seconds > UINT32_MAX)
+        return;
+    (void)snprintf(name, sizeof name, "%.*s", (int)(space - text), text);
+    if (w->plugins != NULL) {
+        sx_plugins_quarantine(w->plugins, name, (uint32_t)seconds);
+        return;
+    }
+    q = realloc(w->quarantines, (w->n_quarantines + 1) * sizeof *q);
+    if (q == NULL)
+        return;
+    w->quarantines = q;
+    q += w->n_quarantines++;
+    memcpy(q->name, name, sizeof q->name);
+    q->seconds = (uint32_t)seconds;
+}
+
+/* A plugin that does not start now is one that crashes again. */
+static void release(struct sx_worker *w, const char *name)
+{
+    struct sx_report rep;
+
+    sx_report_init(&rep);
+    if (w->plugins != NULL && sx_plugins_release(w->plugins, name, &rep) < 0 &&
+        !sx_plugins_have_broken(w->plugins)) /* which has said so */
+        (void)sx_control_send(w->spec.control_fd, SX_CONTROL_LEAVING,
+                              rep.n_faults > 0 ? rep.faults[0] : "a plugin did not start");
+    sx_report_finish(&rep);
+}
+
 static void obey(struct sx_worker *w, const struct sx_control_message *m)
 {
     switch (m->kind) {
@@ -127,8 +166,19 @@ static void obey(struct sx_worker *w, const struct sx_control_message *m)
     case SX_CONTROL_DRAIN: sx_worker_drain(w, m->delay_ms, m->grace_ms); break;
     case SX_CONTROL_STOP: sx_worker_stop(w); break;
     case SX_CONTROL_REOPEN: (void)sx_control_reopen_output(m->text); break;
+    case SX_CONTROL_QUARANTINE: quarantine(w, m->text); break;
+    case SX_CONTROL_RELEASE: release(w, m->text); break;
     default: break;
     }
+}
+
+/* What the supervisor said before we were started. */
+static void hear_first(struct sx_worker *w)
+{
+    struct sx_control_message m;
+
+    while (sx_control_receive(w->spec.control_fd, &m) == 0)
+        obey(w, &m);
 }
 
 /* --- Without a supervisor, which holds all deadlines ----------------------------------------- */
@@ -198,6 +248,7 @@ static void finish(struct sx_worker *w)
 {
     sx_plugins_destroy(w->plugins);
     free(w->copy_list);
+    free(w->quarantines);
     sx_control_finish_plugins(&w->copies);
     sx_log_destroy(w->log);
     sx_board_destroy(w->board);
@@ -264,6 +315,7 @@ int sx_worker_main(const char *spec_text, bool is_check)
         sx_report_finish(&rep);
         return 1;
     }
+    hear_first(w);
     if (sx_worker_fault_watch(w) < 0 || open_log(w, &rep) < 0 || open_board(w, &rep) < 0 ||
         start_loop(w, &rep) < 0 || sx_worker_build(w, &rep) < 0)
         return fail(w, &rep);

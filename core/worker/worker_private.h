@@ -25,10 +25,18 @@ enum sx_worker_phase {
     WORKER_CLOSING,  /* handles are being closed                */
 };
 
+/* Of a plugin that is not loaded yet. */
+struct sx_worker_quarantine {
+    char name[64];
+    uint32_t seconds;
+};
+
 struct sx_worker {
     struct sx_control_spec spec;
     struct sx_control_plugins copies;
-    struct sx_plugin_copy *copy_list; /* owned */
+    struct sx_plugin_copy *copy_list;         /* owned */
+    struct sx_worker_quarantine *quarantines; /* owned */
+    size_t n_quarantines;
     struct sx_config *config;
     struct sx_log *log;
     struct sx_board *board;
@@ -66,6 +74,8 @@ void sx_worker_budget(struct sx_worker *w);
 /* fault.c: fatal signals say where they struck, from watch on; map after each loading */
 int sx_worker_fault_watch(struct sx_worker *w);
 void sx_worker_fault_map(struct sx_worker *w);
+/* Was the call that was ended one that did not come back? */
+bool sx_worker_fault_was_stall(const struct sx_worker *w);
 void sx_worker_fault_unwatch(struct sx_worker *w); /* also of a half-built one */
 
 /* slice.c: before and after loading; for the calling thread */

@@ -103,6 +103,8 @@ static int overflow(sx_req *r)
     return descend(top, 0);
 }
 
+#define NEVER_MS 300 /* the deadline of routes that never answer */
+
 /* --- Faults of time ---------------------------------------------------------------- */
 
 static int64_t now_ms(void)
@@ -121,6 +123,62 @@ static int spin(sx_req *r)
     while (ms < 0 || now_ms() - begin < ms)
         continue;
     return sx_reply_text(r, 200, "spun\n");
+}
+
+/* Keeps the loop inside a library. */
+static int doze(sx_req *r)
+{
+    const int64_t ms = sx_arg_int(r, "ms", 3600 * 1000);
+    struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+    while (nanosleep(&left, &left) != 0)
+        continue;
+    return sx_reply_text(r, 200, "dozed\n");
+}
+
+/* Keeps the loop without calling anybody. */
+static int count(sx_req *r)
+{
+    volatile int64_t n = 0;
+
+    while (n >= 0)
+        n = (n + 1) % 1000000;
+    return sx_reply_text(r, 200, "counted\n");
+}
+
+static int answer_never(sx_req *r, void *arg)
+{
+    (void)arg;
+    return sx_reply_text(r, 200, "late\n");
+}
+
+static int wait_for_ever(sx_req *r)
+{
+    return sx_after(r, 3600 * 1000, answer_never, NULL);
+}
+
+static int take_rows(sx_req *r, const sx_rows *rows, void *arg)
+{
+    (void)rows;
+    (void)arg;
+    return sx_reply_text(r, 200, "late\n");
+}
+
+static int read_for_ever(sx_req *r)
+{
+    return sx_read(r, take_rows, NULL, "SELECT pg_sleep(3600), 'never read'", SX_NONE);
+}
+
+static int write_for_ever(sx_req *r)
+{
+    return sx_query(r, take_rows, NULL, "SELECT pg_sleep(3600), 'never written'", SX_NONE);
+}
+
+static int lease_for_ever(sx_req *r, sx_db *db)
+{
+    const sx_rows *rows = sx_db_exec(db, "SELECT pg_sleep(3600), 'never leased'", SX_NONE);
+
+    return rows == NULL ? SX_EDB : sx_reply_text(r, 200, "late\n");
 }
 
 /* --- Faults against the contract ---------------------------------------------------- */
@@ -293,6 +351,32 @@ static const sx_route routes[] = {
       .handler = spin,
       .params = ms_params,
       .summary = "Keep the loop" },
+    { .method = "GET",
+      .path = "/doze",
+      .handler = doze,
+      .params = ms_params,
+      .summary = "Keep the loop inside a library" },
+    { .method = "GET", .path = "/count", .handler = count, .summary = "Keep the loop for ever" },
+    { .method = "GET",
+      .path = "/never/after",
+      .handler = wait_for_ever,
+      .timeout_ms = NEVER_MS,
+      .summary = "Never answer: a timer" },
+    { .method = "GET",
+      .path = "/never/read",
+      .handler = read_for_ever,
+      .timeout_ms = NEVER_MS,
+      .summary = "Never answer: a read" },
+    { .method = "GET",
+      .path = "/never/write",
+      .handler = write_for_ever,
+      .timeout_ms = NEVER_MS,
+      .summary = "Never answer: a statement" },
+    { .method = "GET",
+      .path = "/never/lease",
+      .blocking = lease_for_ever,
+      .timeout_ms = NEVER_MS,
+      .summary = "Never answer: a statement of a thread" },
     { .method = "GET", .path = "/silent", .handler = silent, .summary = "Never answer" },
     { .method = "GET",
       .path = "/double-reply",

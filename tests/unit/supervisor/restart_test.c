@@ -176,7 +176,7 @@ static void loop_that_does_not_come_back_is_told_and_then_killed(void **state)
     struct fixture *f = *state;
     char line[4096];
 
-    write_text(f->dir, "base.json", "{ \"http\": { \"request_ms\": 1 } }\n");
+    write_text(f->dir, "base.json", "{ \"watchdog\": { \"kill_ms\": 1500 } }\n");
     write_text(f->dir, "mode", "worker=scribble");
     (void)start_serving(f);
     write_text(f->dir, "mode", "worker=ok");

@@ -191,7 +191,8 @@ static inline void fake_serve(struct fake *w)
     if (is_mode(w, "busy")) {
         enter_plugin(w, 0, 1);
         enter_plugin(w, 2, 1);
-    } else if (is_mode(w, "scribble")) { /* a time that tells nothing */
+    } else if (is_mode(w, "scribble")) { /* a time that tells nothing, and no last words */
+        (void)signal(SX_CONTROL_STALL_SIGNAL, SIG_IGN);
         enter_plugin(w, 0, UINT64_MAX);
     } else if (is_mode(w, "crash")) { /* last words, between what is none */
         (void)sx_control_send(w->spec.control_fd, SX_CONTROL_CRASHED,
