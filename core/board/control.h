@@ -13,6 +13,9 @@
  *     leaving REASON   replace me, I finish       reopen PATH      standard output moved
  *     crashed FAULT    my last words              quarantine NAME SECONDS
  *                                                 release NAME     of a plugin
+ *                                                 streams MS NAME … of these plugins go on for
+ *                                                                  so long in the drain that
+ *                                                                  follows; 0: no longer
  *
  * FAULT is "SIGNAL ADDRESS PLACE PLACE …": a number, an address in hexadecimal, and the places of
  * the stack from the innermost on, each "plugin:NAME+OFFSET", "program+OFFSET", "FILE+OFFSET" of a
@@ -72,6 +75,7 @@ enum sx_control_kind {
     SX_CONTROL_CRASHED,
     SX_CONTROL_QUARANTINE,
     SX_CONTROL_RELEASE,
+    SX_CONTROL_STREAMS,
 };
 
 struct sx_control_message {

@@ -36,6 +36,7 @@ struct sx_config_server {
     uint32_t drain_ms;       /* 10000; 8000 where K_SERVICE is set                */
     uint32_t drain_delay_ms; /* keep accepting so long after TERM                 */
     uint32_t start_ms;       /* a worker must be ready within                     */
+    uint32_t stream_ms;      /* streams of unchanged plugins outlive a reload     */
     const char *state_dir;   /* private copies of plugins; made if absent         */
     const char *plugin_dir;  /* where a plugin without a path is looked for       */
     const char *control;     /* socket for commands: state_dir/control-PORT.sock  */
@@ -149,6 +150,9 @@ int sx_config_restore(const char *text, size_t len, struct sx_config **ret_confi
  * "plugins.orders.options.depth", "server.listen[1]" or "plugins.orders" as a whole; "env" may
  * also be from the "command line".  Never NULL. */
 const char *sx_config_origin(const struct sx_config *cfg, const char *path);
+/* Does the plugin stand in both, with the same entry? */
+bool sx_config_has_same_plugin(const struct sx_config *a, const struct sx_config *b,
+                               const char *name);
 
 /* "${DEPTH}": the text as written of an option whose value came out of variables, so that it
  * may spell a number or a boolean; NULL for any other. */

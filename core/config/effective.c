@@ -157,3 +157,16 @@ void sx_config_print(const struct sx_config *cfg, FILE *out)
         print_plugin(&p, &cfg->plugins[i]);
     sx_buf_finish(&p.path);
 }
+
+static const json_t *entry_of(const struct sx_config *cfg, const char *name)
+{
+    return json_object_get(json_object_get(cfg->root, "plugins"), name);
+}
+
+bool sx_config_has_same_plugin(const struct sx_config *a, const struct sx_config *b,
+                               const char *name)
+{
+    const json_t *entry = entry_of(a, name);
+
+    return entry != NULL && json_equal(entry, entry_of(b, name));
+}

@@ -67,6 +67,9 @@ const struct config_key config_keys[] = {
         "How long to go on accepting after a stop was asked for."),
     INT("server.start_ms", server.start_ms, 100, HOUR_MS, "ms", "10000",
         "A worker must be ready within this time."),
+    INT("server.stream_ms", server.stream_ms, 0, 86400000, "ms", "300000",
+        "After a reload, streams of plugins that it did not change go on in the old workers for so "
+        "long."),
     { .path = "server.state_dir",
       .type = CONFIG_TEXT,
       .offset = AT(server.state_dir),

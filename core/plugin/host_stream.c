@@ -24,6 +24,7 @@ struct sx_stream {
 static void call_closed(struct sx_stream *s)
 {
     sx_list_remove(&s->link);
+    s->plugin->n_streams--;
     if (s->ops.closed != NULL)
         SX_GUARDED(s->plugin->set, s->plugin, NULL, s->ops.closed(s, s->arg), );
     free(s);
@@ -102,6 +103,7 @@ int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_st
         return err;
     }
     sx_list_push(&r->set->streams, &s->link);
+    s->plugin->n_streams++;
     *ret = s;
     return SX_OK;
 }
@@ -188,7 +190,7 @@ void sx_streams_end(struct sx_plugins *ps)
         struct sx_stream *s = SX_MEMBER_OF(entry, struct sx_stream, link);
 
         sx_list_push(&ps->streams, entry);
-        if (s->plugin->manifest.drain == NULL)
+        if (s->plugin->manifest.drain == NULL && !s->plugin->keeps_streams)
             sx_host_stream_end(s);
     }
 }

@@ -174,6 +174,17 @@ void sx_host_timer_stop(sx_timer *t)
         sx_report_fault(t->plugin, NULL, "sx_timer_stop was called on a pool thread: ignored");
 }
 
+void sx_timers_stop_single(struct sx_plugin *p)
+{
+    for (struct sx_list *at = p->timers.next, *next; at != &p->timers; at = next) {
+        struct sx_timer *t = SX_MEMBER_OF(at, struct sx_timer, link);
+
+        next = at->next;
+        if (t->spec.scope != SX_EACH_WORKER)
+            close_timer(t);
+    }
+}
+
 void sx_timers_stop(struct sx_plugin *p)
 {
     while (!sx_list_is_empty(&p->timers))

@@ -151,7 +151,7 @@ static void call_each(struct sx_plugins *ps, bool stops)
         struct sx_plugin *p = &ps->plugins[i];
         void (*fn)(sx_plugin * p) = stops ? p->manifest.stop : p->manifest.drain;
 
-        if (!p->is_started || fn == NULL)
+        if (!p->is_started || p->keeps_streams || fn == NULL || (p->is_drained && !stops))
             continue;
         SX_GUARDED(ps, p, NULL, fn(p), );
     }
@@ -159,8 +159,47 @@ static void call_each(struct sx_plugins *ps, bool stops)
 
 static void stop_timers(struct sx_plugins *ps)
 {
+    for (size_t i = 0; i < ps->n_plugins; i++) {
+        if (ps->plugins[i].keeps_streams)
+            sx_timers_stop_single(&ps->plugins[i]);
+        else
+            sx_timers_stop(&ps->plugins[i]);
+    }
+}
+
+/* All plugins but those that keep their streams, once each. */
+static void drain_each(struct sx_plugins *ps)
+{
+    call_each(ps, false);
+    sx_streams_end(ps);
+    stop_timers(ps);
     for (size_t i = 0; i < ps->n_plugins; i++)
-        sx_timers_stop(&ps->plugins[i]);
+        ps->plugins[i].is_drained = !ps->plugins[i].keeps_streams;
+}
+
+void sx_plugins_keep_streams(struct sx_plugins *ps, const char *name)
+{
+    struct sx_plugin *p = sx_plugins_find(ps, name);
+
+    if (p != NULL && !ps->is_draining && p->n_streams > 0)
+        p->keeps_streams = true;
+}
+
+uint32_t sx_plugins_kept_streams(const struct sx_plugins *ps)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < ps->n_plugins; i++)
+        n += ps->plugins[i].keeps_streams ? ps->plugins[i].n_streams : 0;
+    return n;
+}
+
+void sx_plugins_end_streams(struct sx_plugins *ps)
+{
+    for (size_t i = 0; i < ps->n_plugins; i++)
+        ps->plugins[i].keeps_streams = false;
+    if (ps->is_draining)
+        drain_each(ps);
 }
 
 void sx_plugins_drain(struct sx_plugins *ps)
@@ -168,9 +207,7 @@ void sx_plugins_drain(struct sx_plugins *ps)
     if (ps->is_draining)
         return;
     ps->is_draining = true;
-    call_each(ps, false);
-    sx_streams_end(ps);
-    stop_timers(ps);
+    drain_each(ps);
 }
 
 uint32_t sx_plugins_pending(const struct sx_plugins *ps)

@@ -68,8 +68,10 @@ struct sx_plugin {
     struct sx_list timers;
     struct sx_list listeners;
     uint32_t n_timers_made;
-    bool had_turn; /* in the order of starts */
-    bool is_started;
+    uint32_t n_streams; /* open */
+    bool keeps_streams; /* it is not drained before they have ended, or have to */
+    bool had_turn;      /* in the order of starts */
+    bool is_started, is_drained;
     bool is_quarantined; /* its routes answer 503, its timers rest; what it has begun goes on */
     uint64_t quarantine_until_ns; /* of CLOCK_MONOTONIC; for clients */
     bool is_broken;               /* it has faulted: nothing of it is called any more; atomic */
@@ -280,7 +282,7 @@ int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_st
 int sx_host_stream_write(sx_stream *s, const void *data, size_t len);
 int sx_host_stream_event(sx_stream *s, const char *event, const char *id, const char *data);
 void sx_host_stream_end(sx_stream *s);
-void sx_streams_end(struct sx_plugins *ps);
+void sx_streams_end(struct sx_plugins *ps); /* but those that are kept */
 int sx_host_ws_open(sx_req *r, const char *protocol, const sx_ws_ops *ops, size_t ops_size,
                     void *arg, sx_ws **ret);
 int sx_host_ws_send(sx_ws *ws, int32_t kind, const void *data, size_t len);
@@ -328,5 +330,7 @@ void sx_blocking_start(struct sx_req *r);
 int sx_host_timer_start(sx_plugin *p, const sx_timer_spec *spec, size_t size, sx_timer **ret);
 void sx_host_timer_stop(sx_timer *t);
 void sx_timers_stop(struct sx_plugin *p);
+/* Those that run in one place only: the next generation has its own. */
+void sx_timers_stop_single(struct sx_plugin *p);
 
 #endif /* SX_PLUGIN_PLUGIN_PRIVATE_H */

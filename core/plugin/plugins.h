@@ -142,6 +142,11 @@ void sx_plugins_quarantine(struct sx_plugins *ps, const char *name, uint32_t sec
 int sx_plugins_release(struct sx_plugins *ps, const char *name, struct sx_report *rep);
 /* ,"quarantined":["NAME",…] for a JSON object; nothing where none is. */
 void sx_plugins_add_quarantined(const struct sx_plugins *ps, struct sx_buf *to);
+/* Before the drain: in it, this plugin goes on with the streams that it has. */
+void sx_plugins_keep_streams(struct sx_plugins *ps, const char *name);
+/* How many of those are left; they, and what fed them, are ended. */
+uint32_t sx_plugins_kept_streams(const struct sx_plugins *ps);
+void sx_plugins_end_streams(struct sx_plugins *ps);
 void sx_plugins_drain(struct sx_plugins *ps);
 /* Operations without a request (tasks, batches, posts) that are still under way. */
 uint32_t sx_plugins_pending(const struct sx_plugins *ps);

@@ -151,6 +151,24 @@ bool sx_change_is_possible(const struct sx_supervisor *sup)
            n_leaving <= 1; /* so that the board always has slots for a whole generation */
 }
 
+void sx_change_make_room(struct sx_supervisor *sup)
+{
+    struct sx_generation *oldest = NULL;
+    uint32_t n_leaving = 0;
+
+    for (struct sx_list *at = sup->generations.next; at != &sup->generations; at = at->next) {
+        struct sx_generation *gen = SX_MEMBER_OF(at, struct sx_generation, link);
+
+        if (gen->state != SX_GENERATION_LEAVING)
+            continue;
+        n_leaving++;
+        if (oldest == NULL || gen->number < oldest->number)
+            oldest = gen;
+    }
+    if (n_leaving > 1)
+        sx_generation_end_streams(sup, oldest);
+}
+
 void sx_change_reload(struct sx_supervisor *sup)
 {
     uint32_t number = sup->n_generations + 1;
@@ -204,7 +222,7 @@ static void take_over(struct sx_supervisor *sup)
     serve_all(sup->current);
     if (old != NULL) {
         old->state = SX_GENERATION_LEAVING;
-        sx_generation_drain(old, 0);
+        sx_generation_retire(old, sup->current);
     }
     log_addresses(sup, sup->current);
     sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers",

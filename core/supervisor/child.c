@@ -237,6 +237,29 @@ void sx_child_serve(struct sx_child *child)
     (void)sx_control_send(child->control_fd, SX_CONTROL_SERVE, NULL);
 }
 
+void sx_child_keep_streams(struct sx_child *child, uint32_t stream_ms, const char *plugins)
+{
+    struct sx_buf text;
+
+    if (child->state != SX_CHILD_SERVING)
+        return;
+    sx_buf_init(&text, SX_CONTROL_MAX_TEXT);
+    sx_buf_printf(&text, "%u%s", stream_ms, plugins);
+    if (!sx_buf_failed(&text) &&
+        sx_control_send(child->control_fd, SX_CONTROL_STREAMS, sx_buf_text(&text)) == 0)
+        child->stream_ms = stream_ms;
+    sx_buf_finish(&text);
+}
+
+void sx_child_end_streams(struct sx_child *child, uint32_t grace_ms)
+{
+    if (child->state != SX_CHILD_DRAINING || child->stream_ms == 0)
+        return;
+    child->stream_ms = 0;
+    (void)sx_control_send(child->control_fd, SX_CONTROL_STREAMS, "0");
+    sx_child_set_deadline(child, grace_ms + SX_DRAIN_SLACK_MS);
+}
+
 void sx_child_drain(struct sx_child *child, uint32_t delay_ms, uint32_t grace_ms)
 {
     if (child->state < SX_CHILD_SERVING) {
@@ -248,7 +271,7 @@ void sx_child_drain(struct sx_child *child, uint32_t delay_ms, uint32_t grace_ms
     if (child->state != SX_CHILD_DRAINING)
         return;
     (void)sx_control_send_drain(child->control_fd, delay_ms, grace_ms);
-    sx_child_set_deadline(child, delay_ms + grace_ms + SX_DRAIN_SLACK_MS);
+    sx_child_set_deadline(child, delay_ms + child->stream_ms + grace_ms + SX_DRAIN_SLACK_MS);
 }
 
 void sx_child_stop(struct sx_child *child)

@@ -293,6 +293,51 @@ void sx_generations_describe(const struct sx_supervisor *sup, struct sx_buf *to)
     }
 }
 
+static void add_unchanged(const struct sx_generation *gen, const struct sx_generation *next,
+                          struct sx_buf *to)
+{
+    const struct sx_config *cfg = gen->config;
+
+    for (size_t i = 0; i < cfg->n_plugins; i++) {
+        const char *name = cfg->plugins[i].name;
+        const struct sx_copy *a = sx_generation_copy_of(gen, name);
+        const struct sx_copy *b = sx_generation_copy_of(next, name);
+
+        if (a != NULL && b != NULL && strcmp(a->sha256, b->sha256) == 0 &&
+            sx_config_has_same_plugin(cfg, next->config, name))
+            sx_buf_printf(to, " %s", name);
+    }
+}
+
+void sx_generation_retire(struct sx_generation *gen, const struct sx_generation *next)
+{
+    uint32_t stream_ms = next->config->server.stream_ms;
+    struct sx_buf names;
+
+    sx_buf_init(&names, SX_CONTROL_MAX_TEXT);
+    add_unchanged(gen, next, &names);
+    if (stream_ms > 0 && names.len > 0 && !sx_buf_failed(&names)) {
+        for (uint32_t i = 0; i < gen->n_seats; i++)
+            if (gen->seats[i].child != NULL)
+                sx_child_keep_streams(gen->seats[i].child, stream_ms, sx_buf_text(&names));
+    }
+    sx_buf_finish(&names);
+    sx_generation_drain(gen, 0);
+}
+
+void sx_generation_end_streams(struct sx_supervisor *sup, struct sx_generation *gen)
+{
+    if (gen->was_hurried)
+        return;
+    gen->was_hurried = true;
+    for (struct sx_list *at = sup->children.next; at != &sup->children; at = at->next) {
+        struct sx_child *child = SX_MEMBER_OF(at, struct sx_child, link);
+
+        if (child->gen == gen)
+            sx_child_end_streams(child, gen->config->server.drain_ms);
+    }
+}
+
 bool sx_generation_grow(struct sx_supervisor *sup, struct sx_generation *gen)
 {
     uint32_t index = gen->n_seats;

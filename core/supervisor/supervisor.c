@@ -117,6 +117,12 @@ static void for_workers(struct sx_supervisor *sup, void (*fn)(struct sx_child *c
     }
 }
 
+static void end_streams(struct sx_supervisor *sup)
+{
+    for (struct sx_list *at = sup->generations.next; at != &sup->generations; at = at->next)
+        sx_generation_end_streams(sup, SX_MEMBER_OF(at, struct sx_generation, link));
+}
+
 static void stop_child(struct sx_child *child, void *arg)
 {
     (void)arg;
@@ -137,6 +143,7 @@ void sx_supervisor_stop(struct sx_supervisor *sup, bool is_quick)
     if (is_quick) {
         for_workers(sup, stop_child, NULL);
     } else if (sup->current != NULL) {
+        end_streams(sup);
         server = &sup->current->config->server;
         sx_generation_drain(sup->current, server->drain_delay_ms);
     }
@@ -275,6 +282,8 @@ static void advance(struct sx_supervisor *sup)
     if (sup->wants_reload && sx_change_is_possible(sup)) {
         sup->wants_reload = false;
         sx_change_reload(sup);
+    } else if (sup->wants_reload) {
+        sx_change_make_room(sup);
     }
     sx_command_sweep(sup);
     if (sup->current != NULL && sup->commanded != sup->current->number) {

@@ -74,6 +74,7 @@ struct sx_child {
     char *reason;         /* owned: what it said of its failure, or why we killed it */
     char *crash;          /* owned: its last words (board/control.h), or NULL */
     bool is_counted;      /* its fault, with its plugin's */
+    uint32_t stream_ms;   /* how long streams may go on in its drain */
     struct sx_stall stall;
 };
 
@@ -86,6 +87,10 @@ void sx_child_destroy(struct sx_supervisor *sup, struct sx_child *child);
 /* It has said so.  From now on it has no deadline. */
 void sx_child_set_ready(struct sx_child *child);
 void sx_child_serve(struct sx_child *child);
+/* In the drain that follows, streams of these plugins (" NAME NAME") go on for so long. */
+void sx_child_keep_streams(struct sx_child *child, uint32_t stream_ms, const char *plugins);
+/* No longer: it has to finish within grace. */
+void sx_child_end_streams(struct sx_child *child, uint32_t grace_ms);
 /* Finish within delay + grace, or be killed.  What serves nothing yet is killed. */
 void sx_child_drain(struct sx_child *child, uint32_t delay_ms, uint32_t grace_ms);
 void sx_child_stop(struct sx_child *child);
@@ -135,6 +140,7 @@ struct sx_generation {
     struct sx_seat *seats;            /* owned; room for sx_supervisor.max_seats */
     uint32_t n_seats;
     uint32_t n_children;
+    bool was_hurried; /* its streams were ended */
 };
 
 /* Takes config in any case.  Faults are in the report: SX_ERR_INVALID is the configuration's,
@@ -162,6 +168,10 @@ uint32_t sx_seat_backoff_ms(uint32_t n_short_lives);
 void sx_generation_fill_seats(struct sx_supervisor *sup, struct sx_generation *gen,
                               uint64_t now_ns);
 void sx_generation_drain(struct sx_generation *gen, uint32_t delay_ms);
+/* next serves instead: the same, but streams of plugins that it has unchanged go on for a while. */
+void sx_generation_retire(struct sx_generation *gen, const struct sx_generation *next);
+/* They have to end now. */
+void sx_generation_end_streams(struct sx_supervisor *sup, struct sx_generation *gen);
 /* One more seat, or one fewer; false at the bounds. */
 bool sx_generation_grow(struct sx_supervisor *sup, struct sx_generation *gen);
 bool sx_generation_shrink(struct sx_generation *gen);
@@ -225,6 +235,8 @@ void sx_environment_finish(struct sx_supervisor *sup);
 int sx_change_start_first(struct sx_supervisor *sup);
 /* The next one, by way of a checker; whatever fails is logged and changes nothing. */
 void sx_change_reload(struct sx_supervisor *sup);
+/* A reload waits for old generations, whose streams may go on: those of the oldest end. */
+void sx_change_make_room(struct sx_supervisor *sup);
 /* Can a reload begin now? */
 bool sx_change_is_possible(const struct sx_supervisor *sup);
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child);

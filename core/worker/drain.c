@@ -3,9 +3,13 @@
  *
  * The supervisor holds the deadline and kills; nothing here waits for ever by itself.
  */
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "worker/worker_private.h"
 
 #define BROKEN_IDLE_MS 2000u
@@ -40,6 +44,7 @@ void sx_worker_stop(struct sx_worker *w)
         return;
     if (sx_plugins_have_broken(w->plugins))
         leave(w);
+    sx_plugins_end_streams(w->plugins);
     w->phase = WORKER_CLOSING;
     sx_board_set_state(w->slot, (uint32_t)uv_os_getpid(), w->spec.generation, SX_WORKER_DRAINING);
     sx_plugins_drain(w->plugins);
@@ -60,9 +65,52 @@ static void stop_when_finished(struct sx_worker *w)
         sx_worker_stop(w);
 }
 
+static void on_grace_over(uv_timer_t *t);
+
+/* What they were kept for is over: now the time of the drain begins for them. */
+static void end_streams(struct sx_worker *w)
+{
+    w->stream_ms = 0;
+    sx_plugins_end_streams(w->plugins);
+    (void)uv_timer_start(&w->timer, on_grace_over, w->grace_ms, 0);
+}
+
+static void on_streams_over(uv_timer_t *t)
+{
+    end_streams(t->data);
+}
+
 static void on_idle(uv_prepare_t *h)
 {
-    stop_when_finished(h->data);
+    struct sx_worker *w = h->data;
+
+    if (w->phase == WORKER_DRAINING && w->stream_ms > 0 && sx_plugins_kept_streams(w->plugins) == 0)
+        end_streams(w);
+    stop_when_finished(w);
+}
+
+void sx_worker_keep_streams(struct sx_worker *w, const char *text)
+{
+    size_t n = strcspn(text, " ");
+    uint64_t stream_ms;
+
+    if (sx_parse_uint(text, n, &stream_ms) < 0 || stream_ms > UINT32_MAX || w->plugins == NULL)
+        return;
+    if (w->phase == WORKER_DRAINING && stream_ms == 0 && w->stream_ms > 0)
+        end_streams(w);
+    if (w->phase != WORKER_SERVING)
+        return;
+    w->stream_ms = (uint32_t)stream_ms;
+    while (text[n] == ' ') {
+        char name[64];
+        size_t len = strcspn(text += n + 1, " ");
+
+        if (len < sizeof name) {
+            (void)snprintf(name, sizeof name, "%.*s", (int)len, text);
+            sx_plugins_keep_streams(w->plugins, name);
+        }
+        n = len;
+    }
 }
 
 static void on_http_drained(void *arg)
@@ -88,7 +136,12 @@ static void begin_drain(struct sx_worker *w)
     sx_board_set_state(w->slot, (uint32_t)uv_os_getpid(), w->spec.generation, SX_WORKER_DRAINING);
     sx_plugins_drain(w->plugins);
     sx_http_server_drain(w->http, w->idle_ms, on_http_drained, w);
-    (void)uv_timer_start(&w->timer, on_grace_over, w->grace_ms, 0);
+    if (sx_plugins_kept_streams(w->plugins) == 0)
+        w->stream_ms = 0;
+    if (w->stream_ms > 0)
+        (void)uv_timer_start(&w->timer, on_streams_over, w->stream_ms, 0);
+    else
+        (void)uv_timer_start(&w->timer, on_grace_over, w->grace_ms, 0);
     (void)uv_prepare_start(&w->idle, on_idle);
 }
 

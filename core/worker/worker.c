@@ -168,6 +168,7 @@ static void obey(struct sx_worker *w, const struct sx_control_message *m)
     case SX_CONTROL_REOPEN: (void)sx_control_reopen_output(m->text); break;
     case SX_CONTROL_QUARANTINE: quarantine(w, m->text); break;
     case SX_CONTROL_RELEASE: release(w, m->text); break;
+    case SX_CONTROL_STREAMS: sx_worker_keep_streams(w, m->text); break;
     default: break;
     }
 }

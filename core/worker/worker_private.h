@@ -59,6 +59,7 @@ struct sx_worker {
     bool is_http_drained, is_db_ready, has_db;
     char db_why[160];
     uint32_t grace_ms, idle_ms; /* of the drain */
+    uint32_t stream_ms;         /* how long streams may go on in it; 0: they do not */
 };
 
 /* health.c: /_sx/live, /_sx/ready, /_sx/started, /_sx/metrics */
@@ -84,6 +85,9 @@ void sx_worker_slice_normal(void);
 
 /* drain.c: the way out */
 void sx_worker_drain(struct sx_worker *w, uint32_t delay_ms, uint32_t grace_ms);
+/* "MS NAME NAME …": in the drain that follows, streams of these plugins go on for so long; in a
+ * drain, "0": no longer. */
+void sx_worker_keep_streams(struct sx_worker *w, const char *text);
 void sx_worker_stop(struct sx_worker *w);
 
 #endif /* SX_WORKER_WORKER_PRIVATE_H */

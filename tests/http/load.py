@@ -4,7 +4,7 @@
     load.py --target host:port [--mode keepalive|pipelined|oneshot] [--connections C]
             [--count N] [--seconds S] [--routes token,echo,db] [--allow 503]
 
-It ends after N requests or S seconds, whichever is first, prints the totals as one line of JSON,
+It ends after N requests, S seconds or SIGINT, whichever is first, prints the totals as one line of JSON,
 and exits with 1 when an answer was crossed, lost, truncated, repeated or had another status.
 """
 import argparse
@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import sys
 import time
 
@@ -66,10 +67,14 @@ class Load:
         self.pending = set()
         self.again = []  # to be asked again
         self.totals = Totals()
+        self.tells_begin = False
 
     def is_over(self):
         is_late = self.until is not None and time.monotonic() >= self.until
         return is_late or (self.left <= 0 and not self.again)
+
+    def stop(self):
+        self.until = time.monotonic()
 
     def take(self, count):
         """Up to so many requests, those first that have to be asked again."""
@@ -226,13 +231,17 @@ async def client(load):
 
 
 async def run_clients(load, connections):
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, load.stop)
+    if load.tells_begin:
+        print("begun", flush=True)
     await asyncio.gather(*(client(load) for _ in range(connections)))
 
 
 def run(address, mode="keepalive", count=10000, seconds=0, connections=20,
-        routes=("token", "echo")):
+        routes=("token", "echo"), tells_begin=False):
     """Runs to the end and returns the Totals."""
     load = Load(address, mode, count, seconds, routes)
+    load.tells_begin = tells_begin
     started = time.monotonic()
     asyncio.run(run_clients(load, connections))
     load.totals.seconds = round(time.monotonic() - started, 3)
@@ -250,6 +259,7 @@ def parse_arguments():
     parser.add_argument("--routes", default="token,echo")
     parser.add_argument("--allow", type=int, action="append", default=[],
                         help="a status that is no fault")
+    parser.add_argument("--tell-begin", action="store_true", help="print a line before it begins")
     return parser.parse_args()
 
 
@@ -260,7 +270,7 @@ def main():
     if not set(routes) <= {"token", "echo", "db"}:
         sys.exit("--routes: expected some of token, echo, db, found %r" % options.routes)
     totals = run((host, int(port)), options.mode, options.count, options.seconds,
-                 options.connections, routes)
+                 options.connections, routes, options.tell_begin)
     print(json.dumps(dataclasses.asdict(totals)))
     sys.exit(1 if totals.faults(options.allow) else 0)
 

@@ -31,6 +31,17 @@ static int start(sx_plugin *p)
     return strcmp(how, "fails") == 0 ? SX_EINVAL : SX_OK;
 }
 
+static int check(sx_plugin *p)
+{
+    const char *how = sx_config_text(p, "check");
+
+    if (strcmp(how, "fails") == 0)
+        sx_log(p, SX_ERROR, "the moon is not right");
+    if (strcmp(how, "hangs") == 0)
+        return hang();
+    return strcmp(how, "fails") == 0 ? SX_EINVAL : SX_OK;
+}
+
 static int answer(sx_req *r)
 {
     return sx_reply_text(r, 200, sx_config_text(sx_req_plugin(r), "answer"));
@@ -47,7 +58,12 @@ static const sx_option options[] = {
       .type = SX_TEXT,
       .fallback = "\"well\"",
       .doc = "How it starts: well, fails, hangs or crashes" },
+    { .name = "check",
+      .type = SX_TEXT,
+      .fallback = "\"well\"",
+      .doc = "How its check goes: well, fails or hangs" },
     { 0 },
 };
 
-SX_PLUGIN("changing", "1.0.0", .routes = routes, .options = options, .start = start);
+SX_PLUGIN("changing", "1.0.0", .routes = routes, .options = options, .check = check,
+          .start = start);

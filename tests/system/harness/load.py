@@ -1,5 +1,6 @@
 """The load client of tests/http beside a test: it runs while the test does something else."""
 import json
+import signal
 import subprocess
 import sys
 
@@ -20,7 +21,8 @@ class Load:
         self.process = subprocess.Popen(
             [sys.executable, "-B", CHECKOUT / "tests/http/load.py", "--target",
              f"127.0.0.1:{port}", "--mode", mode, "--connections", str(connections),
-             "--routes", routes, *limits], stdout=subprocess.PIPE, text=True)
+             "--routes", routes, "--tell-begin", *limits], stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "begun\n", "the load client did not start"
 
     def __enter__(self):
         return self
@@ -32,6 +34,11 @@ class Load:
 
     def is_running(self):
         return self.process.poll() is None
+
+    def stop(self):
+        """Ends it after what is under way: the totals."""
+        self.process.send_signal(signal.SIGINT)
+        return self.finish()
 
     def finish(self):
         """Waits for its end: the totals, and faults, the sum of what must not be."""
