@@ -16,6 +16,7 @@
 
 #define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW)
 #define CACHE_LINE 64u
+#define SECOND_NS  1000000000u
 
 static size_t round_up(size_t n)
 {
@@ -188,6 +189,17 @@ int sx_board_state(const struct sx_board_worker *w)
     uint32_t state = __atomic_load_n(&w->state, __ATOMIC_ACQUIRE);
 
     return state <= SX_WORKER_DRAINING ? (int)state : SX_WORKER_FREE;
+}
+
+/* A time in the future is a scribble, and no reason to be silent. */
+bool sx_board_may_tell(struct sx_board *b, uint64_t now_ns)
+{
+    uint64_t last_ns = board_load(&b->head->outage_ns);
+
+    if (last_ns != 0 && last_ns <= now_ns && now_ns - last_ns < SECOND_NS)
+        return false;
+    return __atomic_compare_exchange_n(&b->head->outage_ns, &last_ns, now_ns, false,
+                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 bool sx_board_has_successor(const struct sx_board *b, uint32_t generation)

@@ -97,6 +97,11 @@ int sx_board_state(const struct sx_board_worker *w); /* enum sx_board_worker_sta
 /* Does a worker of a later generation serve?  Then a drain is a reload, not the end. */
 bool sx_board_has_successor(const struct sx_board *b, uint32_t generation);
 
+/* May a line about an outage go to the log?  Once a second for all workers together, however many
+ * of them meet it, and however often; a true is that second's line.  [any thread]  now_ns is
+ * CLOCK_MONOTONIC. */
+bool sx_board_may_tell(struct sx_board *b, uint64_t now_ns);
+
 /* Add to a counter, set a gauge, observe in a histogram; any thread of the worker. */
 void sx_board_record(struct sx_board *b, struct sx_board_worker *w, uint32_t metric, double value);
 /* Per route: requests, errors and time.  [loop] */

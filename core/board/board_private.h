@@ -52,6 +52,7 @@ struct board_head {
     uint64_t magic;
     uint32_t n_workers, n_threads;
     uint32_t n_plugins, n_routes, n_metrics; /* stored after their entries */
+    uint64_t outage_ns;                      /* of the last line; see sx_board_may_tell() */
     struct board_plugin plugins[SX_BOARD_MAX_PLUGINS];
     struct board_route routes[SX_BOARD_MAX_ROUTES];
     struct board_metric metrics[SX_BOARD_MAX_METRICS];

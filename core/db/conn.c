@@ -170,6 +170,15 @@ static void first_line(char *to, size_t size, const char *message)
     (void)snprintf(to, size, "%.*s", (int)strcspn(message, "\n"), message);
 }
 
+static void warn_lost(struct sx_db_pool *pool, const char *what, const char *why)
+{
+    if (pool->n_unknown == 0)
+        sx_db_pool_warn(pool, "database: %s: %s", what, why);
+    else
+        sx_db_pool_warn(pool, "database: %s: %s; whether %u writes have happened is unknown", what,
+                        why, pool->n_unknown);
+}
+
 void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
 {
     struct sx_db_pool *pool = conn->pool;
@@ -185,9 +194,9 @@ void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
     drop_pg(conn);
     sx_db_conn_become(conn, CONN_AWAY);
     conn->retry_ms = conn->n_failures == 0 ? 0 : uv_now(pool->set.loop) + backoff_ms(conn);
+    pool->n_unknown = 0;
     sx_db_conn_abandon_jobs(conn);
-    sx_db_pool_log(pool, SX_LOG_WARNING, "database: %s: %s",
-                   was_up ? "connection lost" : "cannot connect", text);
+    warn_lost(pool, was_up ? "connection lost" : "cannot connect", text);
     sx_db_pool_check_ready(pool, text);
     sx_db_pool_wake(pool);
 }

@@ -115,8 +115,9 @@ struct sx_db_settings {
     uint32_t statement_ms;
     uint32_t connect_ms;
     const char *application_name;
-    /* Events, on the loop; any may be NULL. */
-    void (*on_log)(void *arg, int severity /* enum sx_log_severity */, const char *text);
+    /* Events, on the loop; any may be NULL.  on_log: false when the line was not taken, because
+     * somebody else has said something in this second; it is said later, or counted. */
+    bool (*on_log)(void *arg, int severity /* enum sx_log_severity */, const char *text);
     void (*on_ready)(void *arg, bool is_ready, const char *why);
     void *arg;
 };

@@ -299,11 +299,13 @@ struct sx_db_pool {
     uint32_t round;     /* of dispatching */
     bool is_ticking, is_finishing, is_closing;
     bool is_ready, has_told;
+    bool owes_news; /* that it is connected, once the log takes another line */
     char why[160];
     uint64_t random;
     uint64_t logged_ms;
     uint64_t lost_ns; /* when a connection died last */
     uint32_t n_unlogged;
+    uint32_t n_unknown; /* writes lost with the connection that is being lost */
     uint64_t n_statements, n_errors, n_reconnects;
     void (*on_closed)(void *arg);
     void *closed_arg;
@@ -399,8 +401,9 @@ bool sx_db_pool_forget(struct sx_db_pool *pool, struct sx_db_op *op);
 void sx_db_pool_finish_jobs(struct sx_db_pool *pool);
 void sx_db_pool_wake(struct sx_db_pool *pool); /* starts the tick */
 void sx_db_pool_check_ready(struct sx_db_pool *pool, const char *why);
-void sx_db_pool_log(struct sx_db_pool *pool, int severity, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Once a second at most: what is not said is counted. */
+void sx_db_pool_warn(struct sx_db_pool *pool, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 uint32_t sx_db_pool_random(struct sx_db_pool *pool, uint32_t below);
 /* A handle or request of libuv is gone; frees the pool when it was the last. */
 void sx_db_pool_release(struct sx_db_pool *pool);

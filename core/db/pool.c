@@ -19,31 +19,45 @@ enum { MAX_ROUNDS = 8, LOG_EVERY_MS = 1000 };
 
 /* --- telling -------------------------------------------------------------------- */
 
-void sx_db_pool_log(struct sx_db_pool *pool, int severity, const char *fmt, ...)
+/* At most a line a second, by this pool and by the others. */
+static bool say(struct sx_db_pool *pool, int severity, const char *text)
 {
     uint64_t now_ms = uv_now(pool->set.loop);
+
+    if (pool->set.on_log == NULL)
+        return true;
+    if ((pool->logged_ms != 0 && now_ms < pool->logged_ms + LOG_EVERY_MS) ||
+        !pool->set.on_log(pool->set.arg, severity, text))
+        return false;
+    pool->logged_ms = now_ms;
+    return true;
+}
+
+void sx_db_pool_warn(struct sx_db_pool *pool, const char *fmt, ...)
+{
     char text[400];
     va_list ap;
     int len;
 
-    if (pool->set.on_log == NULL)
-        return;
-    if (severity >= SX_LOG_WARNING && pool->logged_ms != 0 &&
-        now_ms < pool->logged_ms + LOG_EVERY_MS) {
-        pool->n_unlogged++;
-        return;
-    }
     va_start(ap, fmt);
     len = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     if (pool->n_unlogged > 0 && len > 0 && (size_t)len < sizeof text)
         (void)snprintf(text + len, sizeof text - (size_t)len, " (and %u more like it)",
                        pool->n_unlogged);
-    if (severity >= SX_LOG_WARNING) {
-        pool->logged_ms = now_ms;
+    if (say(pool, SX_LOG_WARNING, text))
         pool->n_unlogged = 0;
-    }
-    pool->set.on_log(pool->set.arg, severity, text);
+    else
+        pool->n_unlogged++;
+}
+
+/* What the last warning leaves open: it is told, if need be when the second is over. */
+static void tell_good_news(struct sx_db_pool *pool)
+{
+    if (!pool->owes_news || !say(pool, SX_LOG_INFO, "database: connected"))
+        return;
+    pool->owes_news = false;
+    pool->n_unlogged = 0;
 }
 
 static bool can_serve(const struct sx_db_pool *pool)
@@ -69,8 +83,8 @@ void sx_db_pool_check_ready(struct sx_db_pool *pool, const char *why)
         return;
     pool->has_told = true;
     pool->is_ready = is_ready;
-    if (is_ready)
-        sx_db_pool_log(pool, SX_LOG_INFO, "database: connected");
+    pool->owes_news = is_ready;
+    tell_good_news(pool);
     if (pool->set.on_ready != NULL)
         pool->set.on_ready(pool->set.arg, is_ready, pool->why);
 }
@@ -145,6 +159,7 @@ void sx_db_pool_finish_jobs(struct sx_db_pool *pool)
 static void expire_queue(struct sx_db_pool *pool, uint64_t now_ms)
 {
     struct sx_list *next;
+    uint32_t n = 0;
 
     for (struct sx_list *at = pool->queue.next; at != &pool->queue; at = next) {
         struct sx_db_job *job = SX_MEMBER_OF(at, struct sx_db_job, link);
@@ -159,7 +174,10 @@ static void expire_queue(struct sx_db_pool *pool, uint64_t now_ms)
                                   : "the database is away";
         pool->n_errors++;
         sx_db_job_finish(pool, job);
+        n++;
     }
+    if (n > 0 && pool->is_ready)
+        sx_db_pool_warn(pool, "database: no connection was free in time for %u statements", n);
 }
 
 static bool is_at_rest(const struct sx_db_pool *pool)
@@ -171,7 +189,7 @@ static bool is_at_rest(const struct sx_db_pool *pool)
                                       : conn->state < CONN_LENT && sx_db_conn_is_needed(conn))
             return false;
     }
-    return sx_list_is_empty(&pool->queue);
+    return sx_list_is_empty(&pool->queue) && !pool->owes_news;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -182,6 +200,7 @@ static void on_tick(uv_timer_t *timer)
     for (uint32_t i = 0; i < pool->n_conns; i++)
         sx_db_conn_tick(&pool->conns[i], now_ms);
     expire_queue(pool, now_ms);
+    tell_good_news(pool);
     if (is_at_rest(pool)) {
         pool->is_ticking = false;
         (void)uv_timer_stop(timer);
@@ -334,8 +353,10 @@ int sx_db_pool_submit(struct sx_db_pool *pool, struct sx_db_op *op)
         return SX_ERR_CLOSED;
     if (op->n_stmts == 0 || op->n_stmts > UINT16_MAX || op->owner == NULL)
         return SX_ERR_INVALID;
-    if (sx_db_lend_count_waiting(pool) + atomic_load(&pool->n_queued) >= pool->set.max_queued)
+    if (sx_db_lend_count_waiting(pool) + atomic_load(&pool->n_queued) >= pool->set.max_queued) {
+        sx_db_pool_warn(pool, "database: the queue of %u is full", pool->set.max_queued);
         return SX_ERR_BUSY;
+    }
     err = sx_db_job_create(pool, op, &job);
     if (err < 0)
         return err;

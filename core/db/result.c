@@ -354,6 +354,7 @@ static void abandon(struct sx_db_pool *pool, struct sx_db_job *job, struct sx_li
         job->why = "the connection to the database was lost";
         job->is_lost = true;
         job->outcome_unknown = !job->is_read;
+        pool->n_unknown += job->outcome_unknown;
     }
     pool->n_errors++;
     sx_db_job_finish(pool, job);

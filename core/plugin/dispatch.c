@@ -206,6 +206,18 @@ void sx_dispatch_gone(struct sx_http_req *http)
     abandon(of(http));
 }
 
+/* The deadline of those who wait for a database that has fallen silent passes at once for all. */
+static void report_expired(const struct sx_req *r)
+{
+    bool has_statement = r->op == OP_ROWS || r->op == OP_BATCH ||
+                         (r->op == OP_BLOCKING && (r->plugin->grants & SX_CAP_DB) != 0);
+
+    if (has_statement)
+        sx_report_outage(r->plugin, r, "no answer at the deadline");
+    else
+        sx_report_fault(r->plugin, r, "no answer at the deadline");
+}
+
 /* The client is answered by the stand-in, which takes over the name of the request; what is
  * left of the request ends when its operation does. */
 void sx_dispatch_expired(struct sx_http_req *http, struct sx_http_req *stand_in)
@@ -213,7 +225,7 @@ void sx_dispatch_expired(struct sx_http_req *http, struct sx_http_req *stand_in)
     struct sx_req *r = of(http);
     struct sx_req *other = stand_in == NULL ? NULL : of(stand_in);
 
-    sx_report_fault(r->plugin, r, "no answer at the deadline");
+    report_expired(r);
     if (other != NULL) {
         other->set = r->set;
         other->entry = r->entry;

@@ -84,6 +84,27 @@ void sx_log_about(struct sx_plugin *p, const struct sx_req *r, enum sx_log_sever
     va_end(ap);
 }
 
+void sx_report_outage(struct sx_plugin *p, const struct sx_req *r, const char *fmt, ...)
+{
+    struct sx_plugins *ps = p->set;
+    char text[400];
+    uint32_t n;
+    va_list ap;
+
+    if (ps->rt.board != NULL && !sx_board_may_tell(ps->rt.board, sx_clock_mono_ns())) {
+        __atomic_add_fetch(&ps->n_untold, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    n = __atomic_exchange_n(&ps->n_untold, 0, __ATOMIC_RELAXED);
+    if (n == 0)
+        sx_report_fault(p, r, "%s", text);
+    else
+        sx_report_fault(p, r, "%s (and %u more like it)", text, n);
+}
+
 static void host_metric(sx_plugin *p, uint32_t index, double value)
 {
     const struct sx_plugins_runtime *rt = &p->set->rt;

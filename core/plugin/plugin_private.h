@@ -121,6 +121,7 @@ struct sx_plugins {
     struct sx_cors cors;        /* what the HTTP floor borrows */
     struct sx_proxies *proxies; /* owned, or NULL */
     uint32_t n_pending;         /* tasks, batches, posts; atomic */
+    uint32_t n_untold;          /* outages that were not logged; atomic */
     pthread_mutex_t lease_lock; /* guards sx_req.lease against the deadline */
     char *openapi;              /* owned: the document, made at its first use */
     char openapi_tag[40];
@@ -214,6 +215,9 @@ void sx_report_fault(struct sx_plugin *p, const struct sx_req *r, const char *fm
 /* The same with another severity. */
 void sx_log_about(struct sx_plugin *p, const struct sx_req *r, enum sx_log_severity severity,
                   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* The same of what many requests meet at once: one line a second for all, the rest is counted. */
+void sx_report_outage(struct sx_plugin *p, const struct sx_req *r, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* manifest.c, options.c, mount.c */
 int sx_manifest_take(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep);

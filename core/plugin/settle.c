@@ -36,11 +36,14 @@ int sx_db_failure_status(const struct sx_db_failure *f, const char **ret_code)
 
 void sx_note_failure(struct sx_req *r, const struct sx_db_failure *f)
 {
+    void (*report)(struct sx_plugin *, const struct sx_req *, const char *, ...);
+
     r->db_status = sx_db_failure_status(f, &r->db_code);
-    if (r->db_status >= 500)
-        sx_report_fault(
-            r->plugin, r, "database: %s%s%s%s", f->message == NULL ? "no answer" : f->message,
-            f->sqlstate[0] == '\0' ? "" : " (", f->sqlstate, f->sqlstate[0] == '\0' ? "" : ")");
+    if (r->db_status < 500 || f->is_lost || f->is_busy)
+        return; /* an outage is told by the pool, not by each request */
+    report = r->db_status == 500 ? sx_report_fault : sx_report_outage;
+    report(r->plugin, r, "database: %s%s%s%s", f->message == NULL ? "no answer" : f->message,
+           f->sqlstate[0] == '\0' ? "" : " (", f->sqlstate, f->sqlstate[0] == '\0' ? "" : ")");
 }
 
 /* The client whose request struck, and those who come to the broken plugin in the process that

@@ -73,11 +73,12 @@ static int64_t tell_now(void *arg)
     return now_ns != 0 ? now_ns : sx_clock_wall_ns();
 }
 
-static void on_db_log(void *arg, int severity, const char *text)
+static bool on_db_log(void *arg, int severity, const char *text)
 {
     struct sxt_server *s = arg;
 
-    sx_log_line(s->lines.log, (enum sx_log_severity)severity, NULL, "database: %s", text);
+    sx_log_line(s->lines.log, (enum sx_log_severity)severity, NULL, "%s", text);
+    return true;
 }
 
 static int load(struct sxt_server *s, struct sxt_group *g, const char *extra, const char *url,

@@ -101,11 +101,14 @@ static int load_plugins(struct sx_worker *w, struct sx_report *rep)
 
 /* --- The database ---------------------------------------------------------------------------- */
 
-void sx_worker_log_db(void *arg, int severity, const char *text)
+bool sx_worker_log_db(void *arg, int severity, const char *text)
 {
     struct sx_worker *w = arg;
 
+    if (!sx_board_may_tell(w->board, sx_clock_mono_ns()))
+        return false;
     sx_log_line(w->log, (enum sx_log_severity)severity, NULL, "%s", text);
+    return true;
 }
 
 static void on_db_ready(void *arg, bool is_ready, const char *why)

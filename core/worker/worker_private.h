@@ -67,7 +67,7 @@ bool sx_worker_builtin(struct sx_http_req *r, void *arg);
 
 /* build.c: everything a worker is made of; faults in the report */
 int sx_worker_build(struct sx_worker *w, struct sx_report *rep);
-void sx_worker_log_db(void *arg, int severity, const char *text);
+bool sx_worker_log_db(void *arg, int severity, const char *text);
 
 /* budget.c: connections of all workers against the server's max_connections, said once */
 void sx_worker_budget(struct sx_worker *w);

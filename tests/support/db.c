@@ -19,13 +19,14 @@ enum { PATIENCE_MS = 30000 };
 
 /* --- the pool ------------------------------------------------------------------- */
 
-static void on_log(void *arg, int severity, const char *text)
+static bool on_log(void *arg, int severity, const char *text)
 {
     struct sx_test_db *db = arg;
 
     (void)severity;
     db->n_logs++;
     (void)snprintf(db->log, sizeof db->log, "%s", text);
+    return true;
 }
 
 static void on_ready(void *arg, bool is_ready, const char *why)

@@ -403,6 +403,23 @@ static void board_scribbled_on_is_read_within_bounds(void **state)
     (void)munmap(at, (size_t)st.st_size);
 }
 
+static void board_lets_one_line_about_an_outage_through_each_second(void **state)
+{
+    struct sx_board *b = *state, *other;
+    const uint64_t second = 1000000000, now = 77;
+
+    assert_int_equal(sx_board_attach(sx_board_fd(b), &other), 0);
+
+    assert_true(sx_board_may_tell(b, now));
+    assert_false(sx_board_may_tell(other, now));
+    assert_false(sx_board_may_tell(other, now + second - 1));
+    assert_true(sx_board_may_tell(other, now + second));
+    assert_false(sx_board_may_tell(b, now + second + 1));
+    assert_true(sx_board_may_tell(b, now)); /* the last one was in the future: a scribble */
+
+    sx_board_destroy(other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_board, drop_board)
@@ -417,6 +434,7 @@ int main(void)
         TEST(metrics_are_summed_over_workers),
         TEST(metrics_of_a_bad_declaration_are_refused),
         TEST(board_scribbled_on_is_read_within_bounds),
+        TEST(board_lets_one_line_about_an_outage_through_each_second),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
