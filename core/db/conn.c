@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 
-enum { MAX_PARAMS = 10, MIN_BACKOFF_MS = 100, MAX_BACKOFF_MS = 5000 };
+enum { MAX_PARAMS = 16, MIN_BACKOFF_MS = 100, MAX_BACKOFF_MS = 2000 };
 
 struct sx_db_watch {
     uv_poll_t poll;
@@ -147,7 +147,7 @@ static void clear_pipeline(struct sx_db_conn *conn)
     conn->prefix_error = conn->sync_error = NULL;
     conn->first_step = conn->n_steps = 0;
     conn->has_result = conn->is_broken = conn->needs_flush = false;
-    conn->is_switching = conn->must_replace = conn->is_reserved = false;
+    conn->is_switching = conn->must_replace = conn->is_recalled = conn->is_reserved = false;
     conn->owner = NULL;
     conn->n_known = 0;
     sx_db_cache_clear(&conn->cache, &conn->pool->texts);
@@ -183,6 +183,8 @@ void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
 {
     struct sx_db_pool *pool = conn->pool;
     bool was_up = conn->is_up;
+    bool is_steady = was_up &&
+                     (conn->is_recalled || uv_now(pool->set.loop) >= conn->up_ms + STEADY_MS);
     char text[160];
 
     if (conn->state == CONN_AWAY || conn->state == CONN_CLOSED)
@@ -190,7 +192,7 @@ void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
     if (was_up)
         pool->lost_ns = uv_hrtime();
     first_line(text, sizeof text, why[0] != '\0' ? why : "the server is gone");
-    conn->n_failures = was_up ? 0 : conn->n_failures + 1;
+    conn->n_failures = is_steady ? 0 : conn->n_failures + 1;
     drop_pg(conn);
     sx_db_conn_become(conn, CONN_AWAY);
     conn->retry_ms = conn->n_failures == 0 ? 0 : uv_now(pool->set.loop) + backoff_ms(conn);
@@ -251,12 +253,33 @@ static int list_hosts(const struct sx_db_conn *conn, const struct sx_db_host *ho
     return 0;
 }
 
+/* How soon the kernel gives up a peer that no longer acknowledges; the URL may say otherwise, so
+ * these come before it. */
+static int add_patience(const struct sx_db_pool *pool, const char **keys, const char **values,
+                        char *user_timeout, size_t size)
+{
+    static const char *const probes[][2] = { { "keepalives_idle", "10" },
+                                             { "keepalives_interval", "5" },
+                                             { "keepalives_count", "3" } };
+    int n = 0;
+
+    for (; n < 3; n++) {
+        keys[n] = probes[n][0];
+        values[n] = probes[n][1];
+    }
+    (void)snprintf(user_timeout, size, "%u", pool->set.statement_ms + pool->set.connect_ms);
+    keys[n] = "tcp_user_timeout";
+    values[n] = user_timeout;
+    return n + 1;
+}
+
 static PGconn *start_pg(const struct sx_db_conn *conn, char *lists[3], bool has_hosts)
 {
     static const char *const host_keys[] = { "host", "hostaddr", "port" };
     const struct sx_db_pool *pool = conn->pool;
     const char *keys[MAX_PARAMS], *values[MAX_PARAMS];
-    int n = 0;
+    char user_timeout[16];
+    int n = add_patience(pool, keys, values, user_timeout, sizeof user_timeout);
 
     keys[n] = "dbname";
     values[n++] = conn->kind == KIND_LISTENER ? pool->direct.url : pool->address.url;
@@ -295,6 +318,23 @@ void sx_db_conn_resolved(struct sx_db_conn *conn, const struct sx_db_host *hosts
         sx_db_conn_lose(conn, "the socket cannot be watched");
 }
 
+/* Where one has got through, the others need not wait any longer. */
+static void come_up(struct sx_db_conn *conn)
+{
+    struct sx_db_pool *pool = conn->pool;
+    uint64_t now_ms = uv_now(pool->set.loop);
+
+    conn->up_ms = now_ms;
+    conn->is_up = conn->was_up = true;
+    for (uint32_t i = 0; i < pool->n_conns; i++) {
+        struct sx_db_conn *other = &pool->conns[i];
+        uint64_t soon_ms = now_ms + sx_db_pool_random(pool, MIN_BACKOFF_MS);
+
+        if (other->state == CONN_AWAY && other->retry_ms > soon_ms)
+            other->retry_ms = soon_ms;
+    }
+}
+
 static void connected(struct sx_db_conn *conn)
 {
     struct sx_db_pool *pool = conn->pool;
@@ -307,8 +347,7 @@ static void connected(struct sx_db_conn *conn)
     if (conn->was_up)
         pool->n_reconnects++;
     if (conn->kind == KIND_LEASABLE) {
-        conn->n_failures = 0;
-        conn->is_up = conn->was_up = true;
+        come_up(conn);
         sx_db_lend_offer(conn);
     } else {
         sx_db_conn_set_up(conn);
@@ -349,8 +388,8 @@ void sx_db_conn_settled(struct sx_db_conn *conn)
     bool is_again = conn->was_up && !conn->is_up;
 
     sx_db_conn_become(conn, CONN_READY);
-    conn->n_failures = 0;
-    conn->is_up = conn->was_up = true;
+    if (!conn->is_up)
+        come_up(conn);
     if (is_again && conn == sx_db_listening_conn(pool))
         sx_db_tell_reconnected(pool);
     sx_db_pool_check_ready(pool, NULL);
@@ -386,13 +425,14 @@ bool sx_db_conn_is_needed(const struct sx_db_conn *conn)
 /* The head of the pipeline is silent for longer than the server itself would allow. */
 static bool is_stuck(const struct sx_db_conn *conn, uint64_t now_ms)
 {
+    uint32_t grace_ms = conn->pool->set.connect_ms; /* whoever answers at all does so by then */
     const struct sx_db_job *head;
 
     if (sx_list_is_empty(&conn->jobs))
-        return conn->n_steps > 0 && now_ms > conn->asked_ms + STUCK_GRACE_MS;
+        return conn->n_steps > 0 && now_ms > conn->asked_ms + grace_ms;
     head = SX_MEMBER_OF(conn->jobs.next, struct sx_db_job, link);
     return head->timeout_ms > 0 &&
-           now_ms > conn->head_ms + (uint64_t)head->timeout_ms * head->n_stmts + STUCK_GRACE_MS;
+           now_ms > conn->head_ms + (uint64_t)head->timeout_ms * head->n_stmts + grace_ms;
 }
 
 void sx_db_conn_tick(struct sx_db_conn *conn, uint64_t now_ms)
@@ -407,5 +447,7 @@ void sx_db_conn_tick(struct sx_db_conn *conn, uint64_t now_ms)
         sx_db_conn_lose(conn, "the server did not answer in time");
     } else if (conn->state == CONN_READY && is_stuck(conn, now_ms)) {
         sx_db_conn_lose(conn, "the server fell silent");
+    } else if (conn->state == CONN_READY && conn->must_replace && conn->n_steps == 0) {
+        sx_db_conn_lose(conn, "the server has become read-only");
     }
 }

@@ -157,6 +157,10 @@ struct sx_db_module {
     void (*close)(struct sx_db_pool *pool, void (*on_closed)(void *arg), void *arg);
     void (*stats)(const struct sx_db_pool *pool, struct sx_db_stats *ret);
 
+    /* [loop] Somebody wants to know whether it is ready: shared connections that have been idle
+     * are asked for a sign of life, and one that gives none within connect_ms is lost. */
+    void (*probe)(struct sx_db_pool *pool);
+
     /* [loop] SX_ERR_BUSY: the queue is full.  SX_ERR_INVALID: not SELECT, INSERT, UPDATE,
      * DELETE, MERGE, VALUES or WITH, or more than one command in the text. */
     int (*submit)(struct sx_db_pool *pool, struct sx_db_op *op);

@@ -30,7 +30,8 @@ enum {
     SLOW_TEXT_US = 20000,  /* average above which a text counts as slow              */
     MEASURED_ALONE = 4,    /* times that a text from a slow group is sent alone      */
     TICK_MS = 20,
-    STUCK_GRACE_MS = 5000, /* beyond the server's own timeout: the connection is dead */
+    STEADY_MS = 1000,       /* a connection that stood so long is no failed attempt    */
+    MOVED_EVERY_MS = 10000, /* all connections are given up for a primary, at most    */
 };
 
 /* --- statement.c: texts of statements, checked once and remembered -------------- */
@@ -220,7 +221,8 @@ struct sx_db_conn {
     PGconn *pg;
     struct sx_db_watch *watch;
     struct sx_db_lookup *lookup;
-    uint32_t n_failures; /* in a row */
+    uint32_t n_failures; /* in a row: no connection, or one that did not stand for long */
+    uint64_t up_ms;      /* since when it stands */
     uint32_t n_timeouts; /* attempts that ran out of time: another host comes first */
     uint64_t retry_ms;
     uint64_t since_ms; /* in this state */
@@ -241,6 +243,7 @@ struct sx_db_conn {
     bool was_up;                     /* once: the next time is a reconnect */
     bool is_reserved;                /* a pool thread waits for it: nothing more is sent */
     bool must_replace;               /* when the pipeline is empty         */
+    bool is_recalled;                /* so that it ends for no fault of its own */
     const struct sx_db_owner *owner; /* as the server stands after all that was sent */
     const struct sx_db_owner **known_owners;
     uint32_t n_known, cap_known;
@@ -248,8 +251,10 @@ struct sx_db_conn {
 
     /* Behind the mutex of sx_db_lend while CONN_LENT. */
     struct sx_list lend_link;
-    int wake_fd; /* an eventfd that ends the borrower's poll */
+    int wake_fd;      /* an eventfd that ends the borrower's poll */
+    uint32_t recalls; /* of the pool when it was offered          */
     bool comes_back_broken;
+    char why_broken[160];
 };
 
 /* --- The side of the pool threads: all of it behind the mutex ------------------- */
@@ -257,13 +262,17 @@ struct sx_db_conn {
 struct sx_db_lend {
     uv_mutex_t mutex;
     uv_cond_t freed;
-    struct sx_list idle;     /* connections to be taken, last returned last  */
-    struct sx_list returned; /* to the loop: flipping or broken ones         */
-    struct sx_list cancels;  /* to be sent by the loop's helpers             */
-    atomic_uint n_waiting;   /* read without the mutex too */
+    struct sx_list idle;           /* connections to be taken, last returned last  */
+    struct sx_list returned;       /* to the loop: flipping or broken ones         */
+    struct sx_db_cancels *cancels; /* a reference */
+    atomic_uint n_waiting;         /* read without the mutex too */
+    atomic_bool is_away;           /* the pool is not ready: nobody waits for long */
     uint32_t n_taken, n_leases;
+    uint32_t n_untaken; /* waited in vain, and not told yet */
+    uint32_t recalls;   /* so often all connections were called back */
+    bool has_moved;     /* a lease has met a server that is read-only now */
     bool is_closing;
-    uv_async_t async; /* "look at returned, n_waiting, cancels" */
+    uv_async_t async; /* "look at returned, n_waiting, n_untaken, has_moved" */
 };
 
 struct sx_db_channel {
@@ -299,12 +308,14 @@ struct sx_db_pool {
     uint32_t round;     /* of dispatching */
     bool is_ticking, is_finishing, is_closing;
     bool is_ready, has_told;
-    bool owes_news; /* that it is connected, once the log takes another line */
+    bool has_good_news; /* that it is connected, once the log takes another line */
+    char bad_news[300]; /* the last of those that were not told yet */
     char why[160];
     uint64_t random;
     uint64_t logged_ms;
     uint64_t lost_ns; /* when a connection died last */
-    uint32_t n_unlogged;
+    uint64_t moved_ms;
+    uint32_t n_bad_news;
     uint32_t n_unknown; /* writes lost with the connection that is being lost */
     uint64_t n_statements, n_errors, n_reconnects;
     void (*on_closed)(void *arg);
@@ -396,6 +407,7 @@ void sx_db_dispatch(struct sx_db_pool *pool);
 int sx_db_pool_create(const struct sx_db_settings *set, struct sx_db_pool **ret_pool);
 void sx_db_pool_close(struct sx_db_pool *pool, void (*on_closed)(void *arg), void *arg);
 void sx_db_pool_stats(const struct sx_db_pool *pool, struct sx_db_stats *ret);
+void sx_db_pool_probe(struct sx_db_pool *pool);
 int sx_db_pool_submit(struct sx_db_pool *pool, struct sx_db_op *op);
 bool sx_db_pool_forget(struct sx_db_pool *pool, struct sx_db_op *op);
 void sx_db_pool_finish_jobs(struct sx_db_pool *pool);
@@ -405,6 +417,9 @@ void sx_db_pool_check_ready(struct sx_db_pool *pool, const char *why);
 void sx_db_pool_warn(struct sx_db_pool *pool, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 uint32_t sx_db_pool_random(struct sx_db_pool *pool, uint32_t below);
+/* The server has become read-only: the primary is elsewhere, and every connection is looked up
+ * again, once its pipeline is empty. */
+void sx_db_pool_moved(struct sx_db_pool *pool);
 /* A handle or request of libuv is gone; frees the pool when it was the last. */
 void sx_db_pool_release(struct sx_db_pool *pool);
 
@@ -430,9 +445,23 @@ uint32_t sx_db_lend_count_waiting(struct sx_db_pool *pool);
 /* [pool thread] deadline_ns 0: none.  SX_ERR_BUSY, SX_ERR_TIMEOUT, SX_ERR_CLOSED. */
 int sx_db_lend_take(struct sx_db_pool *pool, uint64_t deadline_ns, const atomic_bool *is_cancelled,
                     struct sx_db_conn **ret_conn);
-void sx_db_lend_give(struct sx_db_conn *conn, bool is_broken);
-/* [any thread, with the mutex] Has the running command cancelled by a helper thread. */
-void sx_db_lend_cancel(struct sx_db_lend *lend, PGconn *pg);
+/* why: what is wrong with it, or NULL. */
+void sx_db_lend_give(struct sx_db_conn *conn, const char *why);
+/* [loop] Whatever is lent now is replaced, at once or when it comes back. */
+void sx_db_lend_recall(struct sx_db_pool *pool);
+/* [pool thread] A lease has met a server that is read-only now. */
+void sx_db_lend_moved(struct sx_db_pool *pool);
+
+/* --- cancel.c ------------------------------------------------------------------- */
+
+struct sx_db_cancel;
+
+struct sx_db_cancels *sx_db_cancels_create(void);        /* NULL: no memory */
+void sx_db_cancels_unref(struct sx_db_cancels *cancels); /* takes NULL */
+/* [any thread] Never blocks.  NULL where it cannot be asked for. */
+struct sx_db_cancel *sx_db_cancel_start(struct sx_db_cancels *cancels, PGconn *pg);
+/* Gives it up; false when it is still on its way and may meet a later statement.  Takes NULL. */
+bool sx_db_cancel_end(struct sx_db_cancel *cancel);
 
 /* --- lease.c -------------------------------------------------------------------- */
 

@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 
-enum { GRACE_MS = 2000, RESET_MS = 5000 };
+enum { GRACE_MS = 2000, RESET_MS = 5000, MAX_TRIES = 8 };
 
 static const char settings_sql[] =
     "SELECT set_config('role'," SX_DB_OWN_ROLE
@@ -34,7 +34,8 @@ struct sx_db_lease {
     bool is_outside; /* the handler has the PGconn itself: under the mutex */
     bool is_broken;
     bool has_failed;
-    bool has_committed; /* something that another attempt would do again */
+    bool has_committed;          /* something that another attempt would do again */
+    struct sx_db_cancel *cancel; /* that was asked for, or NULL; under the mutex */
     struct sx_db_params params;
     struct sx_db_rows *rows; /* of the last statement */
     struct sx_db_failure failure;
@@ -72,6 +73,15 @@ static void fail_with(struct sx_db_lease *l, PGresult *error)
         l->failure.message = "the time of the request is over";
 }
 
+/* It was refused because the primary is elsewhere: nothing has happened, and every connection is
+ * looked up again. */
+static void fail_moved(struct sx_db_lease *l)
+{
+    l->is_broken = true;
+    l->failure.is_lost = true;
+    sx_db_lend_moved(l->pool);
+}
+
 static void fail_lost(struct sx_db_lease *l, const char *why)
 {
     l->is_broken = true;
@@ -95,17 +105,21 @@ struct wait {
     bool ignores_cancel;
 };
 
+/* With the mutex held. */
+static void ask_to_cancel(struct sx_db_lease *l)
+{
+    if (l->cancel == NULL)
+        l->cancel = sx_db_cancel_start(l->pool->lend.cancels, l->conn->pg);
+}
+
 static void cancel_running(struct sx_db_lease *l, struct wait *w)
 {
-    PGcancel *cancel = PQgetCancel(l->conn->pg);
-    char why[256];
-
     atomic_store(&l->is_cancelled, true);
     w->is_cancelled = true;
     w->until_ns = uv_hrtime() + (uint64_t)GRACE_MS * 1000000;
-    if (cancel != NULL)
-        (void)PQcancel(cancel, why, sizeof why);
-    PQfreeCancel(cancel);
+    uv_mutex_lock(&l->pool->lend.mutex);
+    ask_to_cancel(l);
+    uv_mutex_unlock(&l->pool->lend.mutex);
 }
 
 static int timeout_of(const struct wait *w)
@@ -176,14 +190,15 @@ static bool is_good(const PGresult *res)
 }
 
 /* The result, good; or NULL after a failure was noted. */
-static PGresult *finish_command(struct sx_db_lease *l, int is_sent)
+static PGresult *finish_within(struct sx_db_lease *l, int is_sent, struct wait w)
 {
-    struct wait w = { .until_ns = l->deadline_ns };
     PGresult *res = is_sent == 1 ? await_result(l, &w) : NULL;
 
-    if (res == NULL)
+    if (res == NULL && PQstatus(l->conn->pg) == CONNECTION_OK)
         fail_lost(l, w.is_cancelled ? "the database did not stop a cancelled statement"
-                                    : PQerrorMessage(l->conn->pg));
+                                    : "the database fell silent");
+    else if (res == NULL)
+        fail_lost(l, PQerrorMessage(l->conn->pg));
     else if (is_good(res))
         return res;
     else if (PQresultStatus(res) == PGRES_FATAL_ERROR)
@@ -193,6 +208,11 @@ static PGresult *finish_command(struct sx_db_lease *l, int is_sent)
         PQclear(res);
     }
     return NULL;
+}
+
+static PGresult *finish_command(struct sx_db_lease *l, int is_sent)
+{
+    return finish_within(l, is_sent, (struct wait){ .until_ns = l->deadline_ns });
 }
 
 static bool run_plain(struct sx_db_lease *l, const char *sql)
@@ -207,7 +227,7 @@ static bool run_plain(struct sx_db_lease *l, const char *sql)
 /* --- the connection ------------------------------------------------------------- */
 
 /* Role, search path and timeout: of the session, or of the transaction behind a pooler. */
-static bool send_settings(struct sx_db_lease *l, bool is_local)
+static bool send_settings(struct sx_db_lease *l, bool is_local, struct wait w)
 {
     char timeout[16];
     const char *values[4] = { l->owner->role != NULL ? l->owner->role : "none",
@@ -216,31 +236,27 @@ static bool send_settings(struct sx_db_lease *l, bool is_local)
     PGresult *res;
 
     (void)snprintf(timeout, sizeof timeout, "%u", l->pool->set.statement_ms);
-    res = finish_command(
-        l, PQsendQueryParams(l->conn->pg, settings_sql, 4, NULL, values, NULL, NULL, 0));
+    res = finish_within(
+        l, PQsendQueryParams(l->conn->pg, settings_sql, 4, NULL, values, NULL, NULL, 0), w);
     PQclear(res);
     return res != NULL;
 }
 
 static void fail_to_take(struct sx_db_lease *l, int err)
 {
-    if (err == SX_ERR_CLOSED)
-        fail(l, "the server is stopping");
-    else
-        fail(l, "no database connection was free in time");
-    l->failure.is_lost = err == SX_ERR_CLOSED;
+    fail(l, err == SX_ERR_CLOSED ? "the server is stopping"
+            : err == SX_ERR_DB   ? "the database is away"
+                                 : "no database connection was free in time");
+    l->failure.is_lost = err == SX_ERR_CLOSED || err == SX_ERR_DB;
     l->failure.is_busy = err != SX_ERR_CLOSED;
 }
 
-static bool has_conn(struct sx_db_lease *l)
+static bool take_conn(struct sx_db_lease *l)
 {
     struct sx_db_conn *conn = NULL;
     uint64_t count;
-    int err;
+    int err = sx_db_lend_take(l->pool, l->deadline_ns, &l->is_cancelled, &conn);
 
-    if (l->conn != NULL || l->has_failed)
-        return !l->has_failed;
-    err = sx_db_lend_take(l->pool, l->deadline_ns, &l->is_cancelled, &conn);
     if (err < 0) {
         fail_to_take(l, err);
         return false;
@@ -248,12 +264,55 @@ static bool has_conn(struct sx_db_lease *l)
     uv_mutex_lock(&l->pool->lend.mutex);
     l->conn = conn;
     (void)!read(conn->wake_fd, &count, sizeof count); /* of the lease before */
-    if (atomic_load(&l->is_cancelled))
-        (void)!write(conn->wake_fd, &(uint64_t){ 1 }, sizeof count);
     uv_mutex_unlock(&l->pool->lend.mutex);
-    if (PQsetnonblocking(conn->pg, 1) != 0)
-        fail_lost(l, PQerrorMessage(conn->pg));
-    return !l->has_failed && (l->pool->set.is_pooled || send_settings(l, false));
+    return true;
+}
+
+/* Its settings, which also tell whether anybody is there: what has died unnoticed while it lay
+ * here must not take a statement with it. */
+static bool greet(struct sx_db_lease *l)
+{
+    uint64_t until_ns = uv_hrtime() + (uint64_t)l->pool->set.connect_ms * 1000000;
+
+    if (l->deadline_ns != 0 && l->deadline_ns < until_ns)
+        until_ns = l->deadline_ns;
+    if (PQsetnonblocking(l->conn->pg, 1) != 0)
+        fail_lost(l, PQerrorMessage(l->conn->pg));
+    return !l->has_failed &&
+           (l->pool->set.is_pooled ||
+            send_settings(l, false, (struct wait){ .until_ns = until_ns, .ignores_cancel = true }));
+}
+
+/* As if nothing had been tried: it was not the handler's statement that failed. */
+static void forget_dead(struct sx_db_lease *l)
+{
+    struct sx_db_conn *conn = l->conn;
+
+    uv_mutex_lock(&l->pool->lend.mutex);
+    l->conn = NULL;
+    uv_mutex_unlock(&l->pool->lend.mutex);
+    sx_db_lend_give(conn, l->failure.message);
+    PQclear(l->error);
+    l->error = NULL;
+    l->has_failed = l->is_broken = false;
+    l->failure = (struct sx_db_failure){ 0 };
+}
+
+static bool has_conn(struct sx_db_lease *l)
+{
+    uint64_t now_ns;
+
+    if (l->conn != NULL || l->has_failed)
+        return !l->has_failed;
+    for (int i = 0; take_conn(l); i++) {
+        if (greet(l))
+            return true;
+        now_ns = uv_hrtime();
+        if (!l->is_broken || i == MAX_TRIES || (l->deadline_ns != 0 && now_ns >= l->deadline_ns))
+            return false;
+        forget_dead(l);
+    }
+    return false;
 }
 
 static bool is_in_transaction(const struct sx_db_lease *l)
@@ -289,7 +348,8 @@ int sx_db_lease_create(struct sx_db_pool *pool, const struct sx_db_owner *owner,
 static bool begin(struct sx_db_lease *l, bool is_read)
 {
     return run_plain(l, is_read ? "BEGIN READ ONLY" : "BEGIN") &&
-           (!l->pool->set.is_pooled || send_settings(l, true));
+           (!l->pool->set.is_pooled ||
+            send_settings(l, true, (struct wait){ .until_ns = l->deadline_ns }));
 }
 
 static void run_stmt(struct sx_db_lease *l, const struct sx_db_stmt *stmt)
@@ -345,7 +405,10 @@ struct sx_db_rows *sx_db_lease_exec(struct sx_db_lease *l, const struct sx_db_st
     else
         run_stmt(l, stmt);
     if (l->has_failed) {
-        l->failure.outcome_unknown = l->failure.is_lost && !is_inside && !is_read;
+        if (!is_read && l->error != NULL && sx_db_has_sqlstate(l->error, "25006"))
+            fail_moved(l);
+        else
+            l->failure.outcome_unknown = l->failure.is_lost && !is_inside && !is_read;
         sx_db_rows_drop(l->rows);
         l->rows = NULL;
     } else if (!is_inside && !is_read) {
@@ -403,7 +466,7 @@ void sx_db_lease_cancel(struct sx_db_lease *l)
     if (l->conn != NULL)
         (void)!write(l->conn->wake_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
     if (l->conn != NULL && l->is_outside)
-        sx_db_lend_cancel(lend, l->conn->pg);
+        ask_to_cancel(l);
     uv_cond_broadcast(&lend->freed);
     uv_mutex_unlock(&lend->mutex);
 }
@@ -451,19 +514,30 @@ static const char *tidy(struct sx_db_lease *l, bool *ret_is_clean)
     return left;
 }
 
+/* Why the connection cannot be used again. */
+static const char *reason(const struct sx_db_lease *l)
+{
+    if (!l->failure.outcome_unknown)
+        return l->has_failed ? l->failure.message : "a lease has not left it clean";
+    return "lost in a lease; whether its last statement has happened is unknown";
+}
+
 static void give_back(struct sx_db_lease *l, const char **ret_left_open)
 {
     struct sx_db_conn *conn = l->conn;
+    struct sx_db_cancel *cancel;
     bool is_clean;
 
     *ret_left_open = tidy(l, &is_clean);
     uv_mutex_lock(&l->pool->lend.mutex);
     l->conn = NULL;
-    /* A cancel that is still on its way would meet the statement of somebody else. */
-    if (l->is_outside && atomic_load(&l->is_cancelled))
-        is_clean = false;
+    cancel = l->cancel;
+    l->cancel = NULL;
     uv_mutex_unlock(&l->pool->lend.mutex);
-    sx_db_lend_give(conn, !is_clean);
+    /* One that is still on its way would meet the statement of somebody else. */
+    if (!sx_db_cancel_end(cancel))
+        is_clean = false;
+    sx_db_lend_give(conn, is_clean ? NULL : reason(l));
 }
 
 static void count_end(struct sx_db_lend *lend)
@@ -484,7 +558,7 @@ void sx_db_lease_abandon(struct sx_db_lease *l)
     l->conn = NULL;
     uv_mutex_unlock(&lend->mutex);
     if (conn != NULL)
-        sx_db_lend_give(conn, true);
+        sx_db_lend_give(conn, "a handler has crashed with it");
     count_end(lend);
 }
 

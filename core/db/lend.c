@@ -8,17 +8,13 @@
 #include "db/db_private.h"
 
 #include <poll.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #include "base/error.h"
 
-struct cancel {
-    struct sx_list link;
-    uv_work_t work;
-    struct sx_db_pool *pool;
-    PGcancel *cancel; /* owned */
-};
+static const char moved[] = "the server has become read-only";
 
 static void on_async(uv_async_t *async);
 
@@ -28,20 +24,23 @@ int sx_db_lend_init(struct sx_db_pool *pool)
 
     if (uv_mutex_init(&lend->mutex) < 0)
         return SX_ERR_NOMEM;
-    if (uv_cond_init(&lend->freed) < 0 ||
+    lend->cancels = sx_db_cancels_create();
+    if (lend->cancels == NULL || uv_cond_init(&lend->freed) < 0 ||
         uv_async_init(pool->set.loop, &lend->async, on_async) < 0) {
+        sx_db_cancels_unref(lend->cancels);
         uv_mutex_destroy(&lend->mutex);
         return SX_ERR_NOMEM;
     }
     pool->n_handles++;
     sx_list_init(&lend->idle);
     sx_list_init(&lend->returned);
-    sx_list_init(&lend->cancels);
+    atomic_init(&lend->is_away, true);
     return 0;
 }
 
 void sx_db_lend_finish(struct sx_db_pool *pool)
 {
+    sx_db_cancels_unref(pool->lend.cancels);
     uv_cond_destroy(&pool->lend.freed);
     uv_mutex_destroy(&pool->lend.mutex);
 }
@@ -71,6 +70,7 @@ void sx_db_lend_offer(struct sx_db_conn *conn)
     conn->owner = NULL;
     conn->comes_back_broken = false;
     uv_mutex_lock(&lend->mutex);
+    conn->recalls = lend->recalls;
     sx_list_push(&lend->idle, &conn->lend_link);
     uv_cond_signal(&lend->freed);
     uv_mutex_unlock(&lend->mutex);
@@ -90,31 +90,18 @@ void sx_db_lend_look(struct sx_db_pool *pool)
 
 static void take_back(struct sx_db_conn *conn)
 {
-    if (conn->pool->is_closing)
+    if (conn->pool->is_closing) {
         sx_db_conn_close(conn);
-    else if (conn->comes_back_broken || PQsetnonblocking(conn->pg, 1) != 0)
-        sx_db_conn_lose(conn, "a leased connection broke");
-    else
+    } else if (conn->comes_back_broken) {
+        /* Its owner may have left it blocking: then PQfinish() would wait to say goodbye. */
+        (void)shutdown(PQsocket(conn->pg), SHUT_RDWR);
+        conn->is_recalled = conn->recalls != conn->pool->lend.recalls;
+        sx_db_conn_lose(conn, conn->why_broken);
+    } else if (PQsetnonblocking(conn->pg, 1) != 0) {
+        sx_db_conn_lose(conn, PQerrorMessage(conn->pg));
+    } else {
         sx_db_conn_set_up(conn);
-}
-
-static void run_cancel(uv_work_t *work)
-{
-    struct cancel *c = SX_MEMBER_OF(work, struct cancel, work);
-    char why[256];
-
-    (void)PQcancel(c->cancel, why, sizeof why);
-}
-
-static void on_cancelled(uv_work_t *work, int status)
-{
-    struct cancel *c = SX_MEMBER_OF(work, struct cancel, work);
-    struct sx_db_pool *pool = c->pool;
-
-    (void)status;
-    PQfreeCancel(c->cancel);
-    free(c);
-    sx_db_pool_release(pool);
+    }
 }
 
 static void move_all(struct sx_list *to, struct sx_list *from)
@@ -125,20 +112,6 @@ static void move_all(struct sx_list *to, struct sx_list *from)
         sx_list_push(to, entry);
 }
 
-static void send_cancels(struct sx_db_pool *pool, struct sx_list *cancels)
-{
-    struct sx_list *entry;
-
-    while ((entry = sx_list_pop(cancels)) != NULL) {
-        struct cancel *c = SX_MEMBER_OF(entry, struct cancel, link);
-
-        c->pool = pool;
-        pool->n_handles++;
-        if (uv_queue_work(pool->set.loop, &c->work, run_cancel, on_cancelled) < 0)
-            on_cancelled(&c->work, 0);
-    }
-}
-
 static void on_async_closed(uv_handle_t *handle)
 {
     sx_db_pool_release(SX_MEMBER_OF(handle, struct sx_db_pool, lend.async));
@@ -147,19 +120,26 @@ static void on_async_closed(uv_handle_t *handle)
 static void on_async(uv_async_t *async)
 {
     struct sx_db_pool *pool = SX_MEMBER_OF(async, struct sx_db_pool, lend.async);
-    struct sx_list returned, cancels, *entry;
-    bool is_over;
+    struct sx_db_lend *lend = &pool->lend;
+    struct sx_list returned, *entry;
+    bool is_over, has_moved;
+    uint32_t n_untaken;
 
     sx_list_init(&returned);
-    sx_list_init(&cancels);
-    uv_mutex_lock(&pool->lend.mutex);
-    move_all(&returned, &pool->lend.returned);
-    move_all(&cancels, &pool->lend.cancels);
-    is_over = pool->lend.is_closing && pool->lend.n_leases == 0;
-    uv_mutex_unlock(&pool->lend.mutex);
+    uv_mutex_lock(&lend->mutex);
+    move_all(&returned, &lend->returned);
+    is_over = lend->is_closing && lend->n_leases == 0;
+    has_moved = lend->has_moved && !lend->is_closing;
+    n_untaken = lend->n_untaken;
+    lend->has_moved = false;
+    lend->n_untaken = 0;
+    uv_mutex_unlock(&lend->mutex);
     while ((entry = sx_list_pop(&returned)) != NULL)
         take_back(SX_MEMBER_OF(entry, struct sx_db_conn, lend_link));
-    send_cancels(pool, &cancels);
+    if (has_moved)
+        sx_db_pool_moved(pool);
+    if (n_untaken > 0 && pool->is_ready)
+        sx_db_pool_warn(pool, "database: no connection was free in time for %u leases", n_untaken);
     if (is_over && !uv_is_closing((uv_handle_t *)async))
         uv_close((uv_handle_t *)async, on_async_closed);
     sx_db_pool_finish_jobs(pool);
@@ -177,14 +157,29 @@ void sx_db_lend_stop(struct sx_db_pool *pool)
     uv_mutex_unlock(&lend->mutex);
 }
 
-/* --- the threads' side: with the mutex held ------------------------------------- */
-
-static void return_to_loop(struct sx_db_lend *lend, struct sx_db_conn *conn, bool is_broken)
+/* why NULL: it is whole. */
+static void return_to_loop(struct sx_db_lend *lend, struct sx_db_conn *conn, const char *why)
 {
-    conn->comes_back_broken = is_broken;
+    conn->comes_back_broken = why != NULL;
+    if (why != NULL)
+        (void)snprintf(conn->why_broken, sizeof conn->why_broken, "%s", why);
     sx_list_push(&lend->returned, &conn->lend_link);
     (void)uv_async_send(&lend->async);
 }
+
+void sx_db_lend_recall(struct sx_db_pool *pool)
+{
+    struct sx_db_lend *lend = &pool->lend;
+    struct sx_list *entry;
+
+    uv_mutex_lock(&lend->mutex);
+    lend->recalls++;
+    while ((entry = sx_list_pop(&lend->idle)) != NULL)
+        return_to_loop(lend, SX_MEMBER_OF(entry, struct sx_db_conn, lend_link), moved);
+    uv_mutex_unlock(&lend->mutex);
+}
+
+/* --- the threads' side: with the mutex held ------------------------------------- */
 
 /* Has it died while it lay here?  What an idle server says without being asked is its farewell;
  * only the connection that also listens may have heard something else. */
@@ -209,33 +204,41 @@ static struct sx_db_conn *take_idle(struct sx_db_lend *lend)
             lend->n_taken++;
             return conn;
         }
-        return_to_loop(lend, conn, true);
+        return_to_loop(lend, conn, "the server has ended it");
     }
     return NULL;
 }
 
-static int wait_for_one(struct sx_db_lend *lend, uint64_t deadline_ns)
+/* Until one may be free.  SX_ERR_TIMEOUT at the deadline; SX_ERR_DB where the database is away for
+ * longer than it takes to make a connection. */
+static int wait_for_one(struct sx_db_pool *pool, uint64_t since_ns, uint64_t deadline_ns)
 {
-    uint64_t now_ns = uv_hrtime(), left_ns = UINT64_MAX / 4;
-    int err;
+    struct sx_db_lend *lend = &pool->lend;
+    uint64_t now_ns = uv_hrtime(), until_ns = deadline_ns;
+    uint64_t patience_ns = since_ns + (uint64_t)pool->set.connect_ms * 1000000;
+    bool is_away = atomic_load(&lend->is_away);
 
-    if (deadline_ns != 0) {
-        if (now_ns >= deadline_ns)
-            return SX_ERR_TIMEOUT;
-        left_ns = deadline_ns - now_ns;
-    }
+    if (deadline_ns != 0 && now_ns >= deadline_ns)
+        return SX_ERR_TIMEOUT;
+    if (is_away && now_ns >= patience_ns)
+        return SX_ERR_DB;
+    if (now_ns < patience_ns && (until_ns == 0 || patience_ns < until_ns))
+        until_ns = patience_ns;
     atomic_fetch_add(&lend->n_waiting, 1);
     (void)uv_async_send(&lend->async);
-    err = deadline_ns != 0 ? uv_cond_timedwait(&lend->freed, &lend->mutex, left_ns)
-                           : (uv_cond_wait(&lend->freed, &lend->mutex), 0);
+    if (until_ns == 0)
+        uv_cond_wait(&lend->freed, &lend->mutex);
+    else
+        (void)uv_cond_timedwait(&lend->freed, &lend->mutex, until_ns - now_ns);
     atomic_fetch_sub(&lend->n_waiting, 1);
-    return err == UV_ETIMEDOUT ? SX_ERR_TIMEOUT : 0;
+    return 0;
 }
 
 int sx_db_lend_take(struct sx_db_pool *pool, uint64_t deadline_ns, const atomic_bool *is_cancelled,
                     struct sx_db_conn **ret_conn)
 {
     struct sx_db_lend *lend = &pool->lend;
+    uint64_t since_ns = uv_hrtime();
     struct sx_db_conn *conn = NULL;
     int err = 0;
 
@@ -249,22 +252,27 @@ int sx_db_lend_take(struct sx_db_pool *pool, uint64_t deadline_ns, const atomic_
         else if (atomic_load(is_cancelled))
             err = SX_ERR_TIMEOUT;
         else if ((conn = take_idle(lend)) == NULL)
-            err = wait_for_one(lend, deadline_ns);
+            err = wait_for_one(pool, since_ns, deadline_ns);
     }
+    lend->n_untaken += err == SX_ERR_TIMEOUT || err == SX_ERR_BUSY;
+    if (err == SX_ERR_TIMEOUT || err == SX_ERR_BUSY)
+        (void)uv_async_send(&lend->async);
     uv_mutex_unlock(&lend->mutex);
     if (err == 0)
         *ret_conn = conn;
     return err;
 }
 
-void sx_db_lend_give(struct sx_db_conn *conn, bool is_broken)
+void sx_db_lend_give(struct sx_db_conn *conn, const char *why)
 {
     struct sx_db_lend *lend = &conn->pool->lend;
 
     uv_mutex_lock(&lend->mutex);
     lend->n_taken--;
-    if (is_broken || conn->kind == KIND_FLIPPING || lend->is_closing) {
-        return_to_loop(lend, conn, is_broken);
+    if (why == NULL && conn->recalls != lend->recalls)
+        why = moved;
+    if (why != NULL || conn->kind == KIND_FLIPPING || lend->is_closing) {
+        return_to_loop(lend, conn, why);
     } else {
         sx_list_push(&lend->idle, &conn->lend_link);
         uv_cond_signal(&lend->freed);
@@ -272,17 +280,10 @@ void sx_db_lend_give(struct sx_db_conn *conn, bool is_broken)
     uv_mutex_unlock(&lend->mutex);
 }
 
-void sx_db_lend_cancel(struct sx_db_lend *lend, PGconn *pg)
+void sx_db_lend_moved(struct sx_db_pool *pool)
 {
-    struct cancel *c = calloc(1, sizeof *c);
-
-    if (c == NULL)
-        return;
-    c->cancel = PQgetCancel(pg);
-    if (c->cancel == NULL) {
-        free(c);
-        return;
-    }
-    sx_list_push(&lend->cancels, &c->link);
-    (void)uv_async_send(&lend->async);
+    uv_mutex_lock(&pool->lend.mutex);
+    pool->lend.has_moved = true;
+    (void)uv_async_send(&pool->lend.async);
+    uv_mutex_unlock(&pool->lend.mutex);
 }

@@ -8,6 +8,7 @@ __attribute__((visibility("default"))) const struct sx_db_module sx_db_module = 
     .create = sx_db_pool_create,
     .close = sx_db_pool_close,
     .stats = sx_db_pool_stats,
+    .probe = sx_db_pool_probe,
     .submit = sx_db_pool_submit,
     .forget = sx_db_pool_forget,
     .listen = sx_db_pool_listen,

@@ -15,8 +15,10 @@
 
 static const char switch_sql[] = "SELECT set_config('role'," SX_DB_OWN_ROLE
                                  ",false),set_config('search_path',$2,false)";
-static const char setup_sql[] = "SELECT set_config('statement_timeout',$1,false),"
-                                "set_config('default_transaction_read_only',$2,false)";
+static const char setup_sql[] = "SELECT set_config('statement_timeout',$1,false)";
+/* Writers have what the server says: an operator who makes it read-only means them, too. */
+static const char reader_setup_sql[] = "SELECT set_config('statement_timeout',$1,false),"
+                                       "set_config('default_transaction_read_only','on',false)";
 static const char read_only_sql[] = "SELECT set_config('transaction_read_only','on',true)";
 /* What a statement from the loop may have left; the settings follow anew. */
 static const char *const reset_sql[] = {
@@ -75,12 +77,12 @@ static void send_house(struct sx_db_conn *conn, const char *sql, int n, const ch
 static void send_settings(struct sx_db_conn *conn)
 {
     char timeout[16];
-    const char *values[2] = { timeout, conn->kind == KIND_READER ? "on" : "off" };
+    const char *values[1] = { timeout };
 
     if (conn->pool->set.is_pooled && conn->kind != KIND_LISTENER)
         return; /* the session is not ours */
     (void)snprintf(timeout, sizeof timeout, "%u", conn->pool->set.statement_ms);
-    send_house(conn, setup_sql, 2, values);
+    send_house(conn, conn->kind == KIND_READER ? reader_setup_sql : setup_sql, 1, values);
 }
 
 void sx_db_send_setup(struct sx_db_conn *conn)

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 
-enum { MAX_ROUNDS = 8, LOG_EVERY_MS = 1000 };
+enum { MAX_ROUNDS = 8, LOG_EVERY_MS = 1000, PROBE_EVERY_NS = 1000000000 };
 
 /* --- telling -------------------------------------------------------------------- */
 
@@ -33,31 +33,38 @@ static bool say(struct sx_db_pool *pool, int severity, const char *text)
     return true;
 }
 
-void sx_db_pool_warn(struct sx_db_pool *pool, const char *fmt, ...)
+/* False while the log does not take it: then it waits, and the clock goes on. */
+static bool tell_bad_news(struct sx_db_pool *pool)
 {
-    char text[400];
-    va_list ap;
-    int len;
+    char text[sizeof pool->bad_news + 40];
 
-    va_start(ap, fmt);
-    len = vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    if (pool->n_unlogged > 0 && len > 0 && (size_t)len < sizeof text)
-        (void)snprintf(text + len, sizeof text - (size_t)len, " (and %u more like it)",
-                       pool->n_unlogged);
-    if (say(pool, SX_LOG_WARNING, text))
-        pool->n_unlogged = 0;
-    else
-        pool->n_unlogged++;
+    if (pool->n_bad_news == 0)
+        return true;
+    (void)snprintf(text, sizeof text, pool->n_bad_news > 1 ? "%s (and %u more like it)" : "%s",
+                   pool->bad_news, pool->n_bad_news - 1);
+    if (!say(pool, SX_LOG_WARNING, text))
+        return false;
+    pool->n_bad_news = 0;
+    return true;
 }
 
-/* What the last warning leaves open: it is told, if need be when the second is over. */
+void sx_db_pool_warn(struct sx_db_pool *pool, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(pool->bad_news, sizeof pool->bad_news, fmt, ap);
+    va_end(ap);
+    pool->n_bad_news++;
+    if (!tell_bad_news(pool))
+        sx_db_pool_wake(pool);
+}
+
+/* What the last warning leaves open. */
 static void tell_good_news(struct sx_db_pool *pool)
 {
-    if (!pool->owes_news || !say(pool, SX_LOG_INFO, "database: connected"))
-        return;
-    pool->owes_news = false;
-    pool->n_unlogged = 0;
+    if (tell_bad_news(pool) && pool->has_good_news && say(pool, SX_LOG_INFO, "database: connected"))
+        pool->has_good_news = false;
 }
 
 static bool can_serve(const struct sx_db_pool *pool)
@@ -83,7 +90,8 @@ void sx_db_pool_check_ready(struct sx_db_pool *pool, const char *why)
         return;
     pool->has_told = true;
     pool->is_ready = is_ready;
-    pool->owes_news = is_ready;
+    atomic_store(&pool->lend.is_away, !is_ready);
+    pool->has_good_news = is_ready;
     tell_good_news(pool);
     if (pool->set.on_ready != NULL)
         pool->set.on_ready(pool->set.arg, is_ready, pool->why);
@@ -111,6 +119,23 @@ void sx_db_pool_stats(const struct sx_db_pool *pool, struct sx_db_stats *ret)
     ret->statements = pool->n_statements;
     ret->errors = pool->n_errors;
     ret->reconnects = pool->n_reconnects;
+}
+
+/* Nobody else would notice that an idle server has fallen silent. */
+void sx_db_pool_probe(struct sx_db_pool *pool)
+{
+    uint64_t now_ns = uv_hrtime();
+
+    for (uint32_t i = 0; i < pool->n_conns && !pool->is_closing; i++) {
+        struct sx_db_conn *conn = &pool->conns[i];
+
+        if (conn->state != CONN_READY || conn->n_steps > 0 ||
+            now_ns - conn->last_ns < PROBE_EVERY_NS)
+            continue;
+        sx_db_send_probe(conn);
+        sx_db_conn_flush(conn);
+        sx_db_pool_wake(pool);
+    }
 }
 
 /* --- ends of jobs --------------------------------------------------------------- */
@@ -180,16 +205,30 @@ static void expire_queue(struct sx_db_pool *pool, uint64_t now_ms)
         sx_db_pool_warn(pool, "database: no connection was free in time for %u statements", n);
 }
 
+void sx_db_pool_moved(struct sx_db_pool *pool)
+{
+    uint64_t now_ms = uv_now(pool->set.loop);
+
+    if (pool->is_closing || (pool->moved_ms != 0 && now_ms < pool->moved_ms + MOVED_EVERY_MS))
+        return;
+    pool->moved_ms = now_ms;
+    for (uint32_t i = 0; i < pool->n_conns; i++)
+        if (pool->conns[i].state == CONN_READY)
+            pool->conns[i].must_replace = pool->conns[i].is_recalled = true;
+    sx_db_lend_recall(pool);
+    sx_db_pool_wake(pool);
+}
+
 static bool is_at_rest(const struct sx_db_pool *pool)
 {
     for (uint32_t i = 0; i < pool->n_conns; i++) {
         const struct sx_db_conn *conn = &pool->conns[i];
 
-        if (conn->state == CONN_READY ? conn->n_steps > 0
+        if (conn->state == CONN_READY ? conn->n_steps > 0 || conn->must_replace
                                       : conn->state < CONN_LENT && sx_db_conn_is_needed(conn))
             return false;
     }
-    return sx_list_is_empty(&pool->queue) && !pool->owes_news;
+    return sx_list_is_empty(&pool->queue) && !pool->has_good_news && pool->n_bad_news == 0;
 }
 
 static void on_tick(uv_timer_t *timer)

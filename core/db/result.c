@@ -95,8 +95,11 @@ static void fail(struct sx_db_conn *conn, struct sx_db_job *job)
         job->error = move(conn->prefix_error != NULL ? &conn->prefix_error : &conn->sync_error);
     if (job->error == NULL && job->why == NULL)
         job->why = "the server gave no result";
-    if (!job->is_read && job->error != NULL && sx_db_has_sqlstate(job->error, "25006"))
-        conn->must_replace = true; /* a standby now: the primary is elsewhere */
+    if (!job->is_read && job->error != NULL && sx_db_has_sqlstate(job->error, "25006")) {
+        conn->must_replace = true; /* nothing has happened, but could elsewhere */
+        job->is_lost = true;
+        sx_db_pool_moved(conn->pool);
+    }
     conn->pool->n_errors++;
     sx_db_job_finish(conn->pool, job);
 }

@@ -115,8 +115,8 @@ static void on_db_ready(void *arg, bool is_ready, const char *why)
 {
     struct sx_worker *w = arg;
 
+    (void)why;
     w->is_db_ready = is_ready;
-    (void)snprintf(w->db_why, sizeof w->db_why, "%s", why == NULL ? "" : why);
 }
 
 static void say_migration(void *arg, const char *line)
@@ -169,7 +169,6 @@ static int build_db(struct sx_worker *w, struct sx_report *rep)
         return err;
     sx_worker_fault_map(w);
     w->has_db = true;
-    (void)snprintf(w->db_why, sizeof w->db_why, "connecting");
     err = verify_migrations(w, rep);
     sx_plugins_db_settings(w->plugins, &w->loop, &set);
     set.on_log = sx_worker_log_db;

@@ -14,9 +14,21 @@ static void answer(struct sx_http_req *r, const char *body)
     (void)sx_http_reply(r, 200, "application/json", body, strlen(body));
 }
 
+/* The last reason, which changes while it is away. */
+static void answer_away(struct sx_worker *w, struct sx_http_req *r)
+{
+    struct sx_db_stats stats = { .why = "" };
+
+    if (w->pool != NULL)
+        w->db->stats(w->pool, &stats);
+    (void)sx_http_problem(r, 503, "database_away", "database: %s", stats.why);
+}
+
 static void answer_ready(struct sx_worker *w, struct sx_http_req *r)
 {
     (void)sx_http_set_header(r, sx_slice_of("Cache-Control"), sx_slice_of("no-store"), false);
+    if (w->pool != NULL)
+        w->db->probe(w->pool);
     if (w->phase == WORKER_SERVING && (!w->has_db || w->is_db_ready)) {
         struct sx_buf body;
 
@@ -32,7 +44,7 @@ static void answer_ready(struct sx_worker *w, struct sx_http_req *r)
     if (w->phase != WORKER_SERVING)
         (void)sx_http_problem(r, 503, "draining", "this worker is ending");
     else
-        (void)sx_http_problem(r, 503, "database_away", "database: %s", w->db_why);
+        answer_away(w, r);
 }
 
 static void answer_metrics(struct sx_worker *w, struct sx_http_req *r)

@@ -1,14 +1,18 @@
 """Faults of the database, one after the other, under clients who know what they asked: no answer
 is crossed, late or missing, no row is doubled, no acknowledged one is lost, the workers live, the
 log stays quiet, and when the fault is over everything is served again."""
+import collections
 import datetime
+import os
+import re
 import signal
+import time
 
 import pytest
 
 from harness import database, process
 from harness.fault_proxy import (CLIENT, SERVER, Fault, Proxy, answer_error, cut, cut_inside,
-                                 freeze, half_close, replace, reset, stall, with_length)
+                                 freeze, half_close, replace, reset, with_length)
 from harness.marked import Traffic
 from harness.postgres import Postgres
 from harness.wait import until
@@ -21,6 +25,7 @@ CONFIG = {
     "database": {"pool_size": 4, "queue": 64, "statement_ms": 500, "connect_ms": 500},
     "log": {"access": "off"},
 }
+QUEUE = CONFIG["database"]["queue"]
 
 
 class Stage:
@@ -30,7 +35,7 @@ class Stage:
         self.postgres = Postgres()
         self.url = database.create(self.postgres.url)
         self.proxy = Proxy(self.url).__enter__()
-        self.server = process.Server(build, home / "server", CONFIG, ["marked"], {},
+        self.server = process.Server(build, home / "server", CONFIG, ["marked", "hello"], {},
                                      self.proxy.url, False)
         self.server.migrate()
         self.server.start()
@@ -125,12 +130,12 @@ ONCE = {
                                           times=3),
     "administrator's command as an error": lambda: Fault(SERVER, "C", answer_error("57P01"),
                                                          times=3),
+    "read-only": lambda: Fault(SERVER, "2", answer_error("25006")),
     "a length too small": lambda: Fault(SERVER, "D", with_length(3), times=3),
     "a length below zero": lambda: Fault(SERVER, "T", with_length(-5), times=2),
     "a length too large": lambda: Fault(SERVER, "Z", with_length(0x7fffffff), times=2),
     "garbage": lambda: Fault(SERVER, "C", replace(b"\x00\xff\x17 no protocol at all \x00" * 40),
                              times=3),
-    "an answer that is left out": lambda: Fault(SERVER, "C", replace(b""), times=3),
     "an end that is left out": lambda: Fault(SERVER, "Z", replace(b""), times=2),
     "one direction stalls": lambda: Fault(SERVER, "D", freeze(), times=2),
     "the other direction stalls": lambda: Fault(CLIENT, "S", freeze(), times=2),
@@ -152,3 +157,166 @@ def test_one_message(stage, name):
         traffic.await_success()
 
     check(stage, traffic, since)
+
+
+# -- all of it
+
+def fatal(sqlstate):
+    return lambda: Fault(CLIENT, "startup", answer_error(sqlstate, "FATAL", True), times=None)
+
+
+# What happens to whoever wants to connect, when everybody has to; and what is then told.
+AT_THE_START = {
+    "starting up": (fatal("57P03"), "a fault of the test"),
+    "too many connections": (fatal("53300"), "a fault of the test"),
+    "no such login": (fatal("28000"), "a fault of the test"),
+    "cut": (lambda: Fault(CLIENT, "startup", cut(), times=None), "closed the connection"),
+    "reset": (lambda: Fault(CLIENT, "startup", reset(), times=None), "reset by peer|closed"),
+    "silence": (lambda: Fault(CLIENT, "startup", freeze(), times=None), "did not answer in time"),
+    "cut before authentication": (lambda: Fault(SERVER, "R", cut(), times=None), "closed"),
+    "cut before it is ready": (lambda: Fault(SERVER, "Z", cut(), times=None), "closed"),
+    "garbage": (lambda: Fault(SERVER, "R", replace(b"HTTP/1.1 400 Bad Request\r\n\r\n"), times=None),
+                "expected authentication request"),
+}
+
+
+def refused(stage):
+    stage.proxy.refuse()
+    return "refused", stage.proxy.accept
+
+
+def silent(stage):
+    stage.proxy.mute()
+    return "silent|in time", stage.proxy.disarm
+
+
+def stopped(stage):
+    stage.postgres.stop()
+    return "closed the connection", stage.postgres.start
+
+
+def killed(stage):
+    stage.postgres.stop(signal.SIGKILL)
+    return "closed the connection", stage.postgres.start
+
+
+def at_the_start(name):
+    def begin(stage):
+        make, why = AT_THE_START[name]
+        stage.proxy.arm(make())
+        stage.proxy.drop_links()
+        return why, stage.proxy.disarm
+    return begin
+
+
+DOWN = {"refused": refused, "silent": silent, "stopped": stopped, "killed": killed,
+        **{f"at the start: {name}": at_the_start(name) for name in AT_THE_START}}
+
+
+@pytest.mark.parametrize("name", DOWN)
+def test_down(stage, name):
+    """It is told why, what needs no database goes on, and nobody has to do anything afterwards."""
+    since = len(stage.server.lines)
+
+    with Traffic(stage.server) as traffic:
+        traffic.await_success()
+        why, end = DOWN[name](stage)
+        told = until(stage.why, "not ready")
+        until(lambda: re.search(why, stage.why() or ""), f"{why} is told")
+        assert stage.server.get("/hello").status == 200, told
+        end()
+        traffic.await_success()
+
+    check(stage, traffic, since)
+    stage.server.wait_line("database: connected", since)
+
+
+def terminated(stage):
+    database.query(stage.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                              " WHERE application_name = 'sim-exchange'")
+
+
+def crashed(stage):
+    """One backend dies of a signal, and PostgreSQL throws all others out."""
+    row, *_ = database.query(stage.url, "SELECT pid FROM pg_stat_activity"
+                                        " WHERE application_name = 'sim-exchange'")
+    os.kill(row[0], signal.SIGKILL)
+
+
+def restarted(stage):
+    stage.postgres.stop(signal.SIGQUIT)
+    stage.postgres.start()
+
+
+@pytest.mark.parametrize("strike", [terminated, crashed, restarted])
+def test_backends_that_end(stage, strike):
+    since = len(stage.server.lines)
+
+    with Traffic(stage.server) as traffic:
+        for _ in range(2):
+            traffic.await_success()
+            strike(stage)
+        traffic.await_success()
+
+    check(stage, traffic, since)
+
+
+def test_backends_that_stand_still(stage):
+    """Their sockets stay open, and nobody answers: others are made."""
+    since = len(stage.server.lines)
+
+    with Traffic(stage.server) as traffic:
+        traffic.await_success()
+        pids = [row[0] for row in database.query(
+            stage.url, "SELECT pid FROM pg_stat_activity WHERE application_name = 'sim-exchange'")]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            traffic.await_success()
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        traffic.await_success()
+
+    check(stage, traffic, since)
+
+
+@pytest.mark.parametrize("piece, delay_s", [(1, 0), (7, 0), (100, 0.002)])
+def test_a_slow_network_is_no_fault(stage, piece, delay_s):
+    since = len(stage.server.lines)
+
+    with Traffic(stage.server) as traffic:
+        traffic.await_success()
+        stage.proxy.slow_down(piece, delay_s)
+        stage.proxy.drop_links()
+        traffic.await_success()
+        began = time.monotonic()
+        until(lambda: sum(a.began > began for a in traffic.answers) > 60, "some more answers")
+        assert {a.status for a in traffic.answers if a.began > began} == {200}
+        stage.proxy.disarm()
+
+    check(stage, traffic, since)
+
+
+def test_the_queue_is_bounded(stage):
+    """Beyond it the answer is 503 at once; whoever waits is told when his patience is over."""
+    stage.proxy.mute()
+    try:
+        until(stage.why, "not ready")
+        conns = [stage.server.connect() for _ in range(16)]
+        for n, conn in enumerate(conns):
+            for i in range(2 * QUEUE // 8):
+                conn.send(f"POST /marked/write?tok=q.{n}.{i} HTTP/1.1\r\nHost: t\r\n"
+                          "Content-Length: 0\r\n\r\n")
+        answers = [conn.response() for conn in conns for _ in range(2 * QUEUE // 8)]
+        for conn in conns:
+            conn.close()
+    finally:
+        stage.proxy.disarm()
+
+    codes = collections.Counter(answer.json["code"] for answer in answers)
+    assert {a.status for a in answers} == {503}, codes
+    assert all(a.header("Retry-After") for a in answers)
+    assert codes["busy"] > codes["database_away"], codes  # of those that were sent already
+    assert not stage.rows("q")
+    until(stage.is_ready, "ready again")

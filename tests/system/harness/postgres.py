@@ -47,9 +47,9 @@ class Postgres:
             waiting += children(pid)
         raise AssertionError("the keeper has no PostgreSQL")
 
-    def stop(self):
-        """At once, as pg_ctl's mode fast."""
-        os.kill(self.pid, signal.SIGINT)
+    def stop(self, number=signal.SIGINT):
+        """At once, as pg_ctl's mode fast; SIGQUIT as immediate, SIGKILL as nobody should."""
+        os.kill(self.pid, number)
         if self.again is not None:
             self.again.wait(60)
         until(lambda: is_gone(self.pid), "PostgreSQL has stopped")
