@@ -82,6 +82,16 @@ static void fail_moved(struct sx_db_lease *l)
     sx_db_lend_moved(l->pool);
 }
 
+/* A commit that is cancelled while it waits for a synchronous standby succeeds, with a warning,
+ * though nobody knows whether the standby has it: that is no acknowledgement. */
+static void fail_late(struct sx_db_lease *l, PGresult *res)
+{
+    PQclear(res);
+    fail(l, "the time of the request is over");
+    l->is_broken = true;
+    l->failure.is_lost = true;
+}
+
 static void fail_lost(struct sx_db_lease *l, const char *why)
 {
     l->is_broken = true;
@@ -199,8 +209,10 @@ static PGresult *finish_within(struct sx_db_lease *l, int is_sent, struct wait w
                                     : "the database fell silent");
     else if (res == NULL)
         fail_lost(l, PQerrorMessage(l->conn->pg));
-    else if (is_good(res))
+    else if (is_good(res) && !w.is_cancelled)
         return res;
+    else if (is_good(res))
+        fail_late(l, res);
     else if (PQresultStatus(res) == PGRES_FATAL_ERROR)
         fail_with(l, res);
     else {

@@ -14,6 +14,8 @@
 #include "base/error.h"
 
 enum { CONNECT_MS = 10000, ASK_AGAIN_MS = 20 };
+/* Whoever verifies wants to serve soon, with the database or without; per address. */
+enum { VERIFY_CONNECT_MS = 2000, VERIFY_MS = 4000 };
 
 static const char lock_sql[] =
     "SELECT pg_try_advisory_lock(8319395793567411)"; /* any fixed number */
@@ -165,9 +167,15 @@ int sx_db_migrate(const char *url, struct sx_db_migrate_plugin *plugins, size_t 
     if (err == 0)
         err = err_order;
     if (err == 0)
-        err = session_open(&s, url, CONNECT_MS);
+        err = session_open(&s, url, mode == SX_DB_MIGRATE_VERIFY ? VERIFY_CONNECT_MS : CONNECT_MS);
+    if (mode == SX_DB_MIGRATE_VERIFY)
+        s.until_ns = uv_hrtime() + (uint64_t)VERIFY_MS * 1000000;
     if (err == 0)
         err = run(&s, plugins, n, order, mode);
+    if (session_is_lost(&s)) { /* then what was compared says nothing */
+        sx_report_add(faults, "database: the server fell silent or hung up");
+        err = SX_ERR_CLOSED;
+    }
     session_close(&s);
     free(order);
     return err == 0 && faults->n_faults > n_faults ? SX_ERR_INVALID : err;

@@ -15,6 +15,7 @@ struct session {
     void (*say)(void *arg, const char *line);
     void *arg;
     bool wants_roles, may_create_roles;
+    uint64_t until_ns; /* of uv_hrtime(): so long an answer is waited for; 0: for ever */
 };
 
 /* --- session.c: a connection, and commands that tell what went wrong ------------ */
@@ -22,6 +23,7 @@ struct session {
 /* SX_ERR_DB after a fault. */
 int session_open(struct session *s, const char *url, uint32_t connect_ms);
 void session_close(struct session *s);
+bool session_is_lost(const struct session *s); /* hung up, by either side */
 void session_say(const struct session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* NULL after a failure; then PQerrorMessage tells, or *ret_error, which the caller clears. */

@@ -1,10 +1,12 @@
 /* db/session.c - a connection of one's own and commands that tell what went wrong. */
 #include "db/migrate.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -26,6 +28,11 @@ int session_open(struct session *s, const char *url, uint32_t connect_ms)
                   (int)strcspn(PQerrorMessage(s->pg), "\n"), PQerrorMessage(s->pg));
     session_close(s);
     return SX_ERR_CLOSED;
+}
+
+bool session_is_lost(const struct session *s)
+{
+    return s->pg != NULL && PQstatus(s->pg) == CONNECTION_BAD;
 }
 
 void session_close(struct session *s)
@@ -54,9 +61,45 @@ static bool is_good(const PGresult *res)
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
 
+/* Until the next result is there.  A server that says nothing for too long is hung up on. */
+static void await_result(struct session *s)
+{
+    struct pollfd fd = { .fd = PQsocket(s->pg), .events = POLLIN };
+    uint64_t now_ns;
+    int left_ms = -1;
+
+    while (PQisBusy(s->pg)) {
+        now_ns = uv_hrtime();
+        if (s->until_ns != 0)
+            left_ms = now_ns < s->until_ns ? (int)((s->until_ns - now_ns) / 1000000) + 1 : 0;
+        if (poll(&fd, 1, left_ms) == 0)
+            (void)shutdown(fd.fd, SHUT_RDWR);
+        if (PQconsumeInput(s->pg) != 1)
+            return;
+    }
+}
+
+/* The last result, as PQexec() has it. */
+static PGresult *finish(struct session *s, int is_sent)
+{
+    PGresult *last = NULL, *res;
+
+    while (is_sent == 1) {
+        await_result(s);
+        res = PQgetResult(s->pg);
+        if (res == NULL)
+            break;
+        PQclear(last);
+        last = res;
+        if (PQresultStatus(res) >= PGRES_COPY_OUT && PQresultStatus(res) <= PGRES_COPY_IN)
+            break;
+    }
+    return last;
+}
+
 PGresult *session_query(struct session *s, const char *sql, int n, const char *const *values)
 {
-    PGresult *res = PQexecParams(s->pg, sql, n, NULL, values, NULL, NULL, 0);
+    PGresult *res = finish(s, PQsendQueryParams(s->pg, sql, n, NULL, values, NULL, NULL, 0));
 
     if (is_good(res))
         return res;
@@ -66,7 +109,7 @@ PGresult *session_query(struct session *s, const char *sql, int n, const char *c
 
 int session_script(struct session *s, const char *sql, PGresult **ret_error)
 {
-    PGresult *res = PQexec(s->pg, sql);
+    PGresult *res = finish(s, PQsendQuery(s->pg, sql));
 
     if (!is_good(res)) {
         *ret_error = res;
@@ -126,7 +169,8 @@ int sx_db_max_connections(const char *url, uint32_t connect_ms, struct sx_report
         "SELECT current_setting('max_connections')::int"
         " - current_setting('superuser_reserved_connections')::int"
         " - coalesce(current_setting('reserved_connections', true), '0')::int";
-    struct session s = { .faults = faults };
+    struct session s = { .faults = faults,
+                         .until_ns = uv_hrtime() + (uint64_t)connect_ms * 1000000 };
     PGresult *res;
     int64_t n = SX_ERR_DB;
     int err = session_open(&s, url, connect_ms);

@@ -146,13 +146,11 @@ static int verify_migrations(struct sx_worker *w, struct sx_report *rep)
     sx_report_init(&faults);
     err = w->db->migrate(url, plugins, n, SX_DB_MIGRATE_VERIFY, w->config->database.roles, &faults,
                          say_migration, w);
-    for (size_t i = 0; i < faults.n_faults; i++) {
-        if (err == SX_ERR_CLOSED)
-            sx_log_line(w->log, SX_LOG_WARNING, NULL, "migrations could not be verified: %s",
-                        faults.faults[i]);
-        else
-            sx_report_add(rep, "%s", faults.faults[i]);
-    }
+    if (err == SX_ERR_CLOSED && faults.n_faults > 0)
+        sx_log_line(w->log, SX_LOG_WARNING, NULL, "migrations could not be verified: %s",
+                    faults.faults[faults.n_faults - 1]);
+    for (size_t i = 0; i < faults.n_faults && err != SX_ERR_CLOSED; i++)
+        sx_report_add(rep, "%s", faults.faults[i]);
     sx_report_finish(&faults);
     return err == SX_ERR_CLOSED ? 0 : err;
 }

@@ -320,3 +320,44 @@ def test_the_queue_is_bounded(stage):
     assert codes["busy"] > codes["database_away"], codes  # of those that were sent already
     assert not stage.rows("q")
     until(stage.is_ready, "ready again")
+
+
+# -- from the start
+
+def started(server, proxy, **options):
+    """A server that has just come up, and the database is as it is."""
+    s = server(CONFIG, plugins=["marked", "hello"], url=proxy.url, migrate=False, wait=False,
+               **options)
+    s.wait_line("generation 1 serves", timeout_s=20)
+    return s
+
+
+STARTS = {
+    "refused": lambda proxy: proxy.refuse(),
+    "silent": lambda proxy: proxy.mute(),
+    "silent when asked": lambda proxy: proxy.arm(
+        Fault(CLIENT, "P Q", freeze(), times=None), Fault(SERVER, "1 C", freeze(), times=None)),
+    "cut when asked": lambda proxy: proxy.arm(Fault(CLIENT, "P", cut(), times=None)),
+    "starting up": lambda proxy: proxy.arm(fatal("57P03")()),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_start_without_the_database(stage, server, name):
+    """It serves what needs none, says why it is not ready, and needs no second start."""
+    with Proxy(stage.url) as proxy:
+        STARTS[name](proxy)
+        s = started(server, proxy)
+        pids = s.workers()
+        assert s.get("/hello").status == 200
+        assert s.get("/marked/read?tok=a").status in (503, 504)
+        answer = s.get("/_sx/ready")
+        assert (answer.status, answer.json["code"]) == (503, "database_away")
+        assert answer.json["detail"] != "database: "
+        if name == "refused":
+            proxy.accept()
+        proxy.disarm()
+        with Traffic(s) as traffic:
+            traffic.await_success()
+        assert not list(traffic.faults(stage.rows(traffic.name), REQUEST_MS / 1000 + SLACK_S))
+        assert s.workers() == pids

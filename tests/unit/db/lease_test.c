@@ -342,6 +342,30 @@ static void statement_ends_at_the_deadline_of_its_request(void **state)
     sx_test_db_finish(&db);
 }
 
+/* As a commit that waits for a synchronous standby. */
+static void succeed_all_the_same(struct task *t)
+{
+    (void)exec(t,
+               "DO $$ BEGIN PERFORM pg_sleep(20); EXCEPTION WHEN query_canceled THEN NULL; END $$");
+}
+
+static void success_of_a_cancelled_statement_is_no_acknowledgement(void **state)
+{
+    struct sx_test_db db;
+    struct task t;
+
+    open_pool(&db, state, 2);
+    memset(&t, 0, sizeof t);
+    t.deadline_ns = uv_hrtime() + 200000000;
+    start_task(&t, &db, succeed_all_the_same);
+    finish_task(&t);
+
+    assert_string_equal(t.message, "the time of the request is over");
+    assert_true(t.failure.is_lost);
+    assert_true(t.failure.outcome_unknown);
+    sx_test_db_finish(&db);
+}
+
 static void cancelled_lease_ends_its_statement(void **state)
 {
     struct sx_test_db db;
@@ -507,6 +531,7 @@ int main(void)
         cmocka_unit_test(lease_leaves_nothing_for_the_next_and_the_open_transaction_is_told),
         cmocka_unit_test(broken_and_unfinished_work_is_cleaned_too),
         cmocka_unit_test(statement_ends_at_the_deadline_of_its_request),
+        cmocka_unit_test(success_of_a_cancelled_statement_is_no_acknowledgement),
         cmocka_unit_test(cancelled_lease_ends_its_statement),
         cmocka_unit_test(second_lease_waits_for_the_first_or_its_deadline),
         cmocka_unit_test(only_connection_serves_leases_and_the_loop_in_turn),

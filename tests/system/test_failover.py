@@ -1,0 +1,79 @@
+"""Primary and standby: the one that takes writes is found, whoever it is, and what was acknowledged
+is on both."""
+import pytest
+
+from harness import database
+from harness.marked import Traffic
+from harness.postgres import Postgres
+from harness.replica import Replica, kill_all, url_of_both
+from harness.wait import until
+
+CONFIG = {
+    "http": {"request_ms": 5000},
+    "database": {"pool_size": 4, "statement_ms": 1000, "connect_ms": 1000},
+    "log": {"access": "off"},
+}
+
+
+@pytest.fixture
+def pair():
+    """A primary and its synchronous standby."""
+    primary = Postgres()
+    replica = None
+    try:
+        replica = Replica(primary)
+        yield primary, replica
+    finally:
+        if replica is not None:
+            replica.finish()
+        primary.finish()
+
+
+def rows(url, traffic):
+    return [row[0] for row in database.query(
+        url, "SELECT tok FROM marked.mark WHERE starts_with(tok, %s)", traffic.name + ".")]
+
+
+def check(server, pids, traffic, url):
+    faults = list(traffic.faults(rows(url, traffic), 7))
+    assert not faults, "\n".join(faults[:20])
+    assert {a.status for a in traffic.answers} <= {200, 503, 504}, traffic.statuses()
+    assert server.workers() == pids
+
+
+def sessions(url, name):
+    return database.query(url, "SELECT pid FROM pg_stat_activity WHERE application_name ="
+                               " 'sim-exchange' AND datname = %s", name)
+
+
+def test_a_promoted_standby_is_found_and_has_every_acknowledged_write(server, pair):
+    primary, replica = pair
+    name = database.name_of(database.create(primary.url))
+    s = server(CONFIG, plugins=["marked"], url=url_of_both(primary, replica, name))
+    pids = s.workers()
+
+    with Traffic(s, clients_per_kind=2) as traffic:
+        traffic.await_success()
+        kill_all(primary)
+        replica.promote()
+        traffic.await_success()
+
+    check(s, pids, traffic, database.named(replica.url, name))
+    assert s.get("/_sx/ready").status == 200
+
+
+def test_a_primary_that_was_made_read_only_is_left(server, pair):
+    primary, replica = pair
+    name = database.name_of(database.create(primary.url))
+    s = server(CONFIG, plugins=["marked"], url=url_of_both(primary, replica, name))
+    pids = s.workers()
+
+    with Traffic(s) as traffic:
+        traffic.await_success()
+        database.query(primary.url, "ALTER SYSTEM SET default_transaction_read_only = on")
+        database.query(primary.url, "SELECT pg_reload_conf()")
+        replica.promote()
+        traffic.await_success()
+        until(lambda: not sessions(primary.url, name), "no connection to the old primary")
+
+    check(s, pids, traffic, database.named(replica.url, name))
