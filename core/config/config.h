@@ -68,7 +68,8 @@ struct sx_config_http {
     uint32_t unread_bytes;       /* answers a client has not read: stop reading */
     uint32_t connections;        /* per worker                                  */
     uint32_t header_ms, body_ms, idle_ms, write_ms;
-    uint32_t request_ms; /* a handler's deadline, unless its route says */
+    uint32_t request_ms;                    /* a handler's deadline, unless its route says */
+    uint32_t min_body_rate, min_write_rate; /* bytes per second; 0: any     */
     bool gzip;
     uint32_t gzip_bytes; /* smaller bodies are sent as they are         */
     struct {

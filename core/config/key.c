@@ -136,6 +136,12 @@ const struct config_key config_keys[] = {
         "A client that reads nothing for so long is disconnected."),
     INT("http.request_ms", http.request_ms, 1, HOUR_MS, "ms", "30000",
         "A handler's deadline, unless its route says otherwise."),
+    INT("http.min_body_rate", http.min_body_rate, 0, GIB, "bytes per second", "240",
+        "A body that comes more slowly in any http.body_ms is given up, 408; 0: as slowly as its "
+        "client likes."),
+    INT("http.min_write_rate", http.min_write_rate, 0, GIB, "bytes per second", "240",
+        "A client that takes an answer more slowly in any http.write_ms is disconnected; 0: only "
+        "one that takes nothing."),
     BOOL("http.gzip", http.gzip, "true", "Compress text for clients that accept it."),
     INT("http.gzip_bytes", http.gzip_bytes, 0, GIB, "bytes", "1024",
         "Shorter bodies are sent as they are."),

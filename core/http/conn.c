@@ -1,5 +1,5 @@
 /*
- * http/conn.c - one connection: reading, writing, its phases and its end.
+ * http/conn.c - one connection: reading, writing and its end.
  *
  * Ownership: a connection is on its server's list until libuv has closed it.  What it has to
  * send stands in `out`, a buffer borrowed from the server; one write is under way at most,
@@ -90,9 +90,7 @@ static void quit(struct sx_http_conn *c)
     req->data = c;
     c->must_linger = true;
     sx_buf_reset(&c->in, 0);
-    c->phase = PHASE_LINGER;
-    c->deadline_ms = uv_now(c->server->loop) + SX_HTTP_LINGER_MS;
-    sx_http_timeout(c->server, &c->timeout, c->deadline_ms);
+    sx_http_phase_linger(c);
 }
 
 void sx_http_conn_quit_if_idle(struct sx_http_conn *c)
@@ -107,80 +105,6 @@ void sx_http_conn_quit_if_idle(struct sx_http_conn *c)
         unread > 0)
         return;
     sx_http_conn_abort(c);
-}
-
-/* --- Timeouts --------------------------------------------------------------- */
-
-/* Most deadlines move further away before they are due, so the wheel keeps the old time and
- * the callback looks again. */
-static void set_deadline(struct sx_http_conn *c, uint32_t ms)
-{
-    c->deadline_ms = uv_now(c->server->loop) + ms;
-    if (!sx_timeout_is_set(&c->timeout) || c->timeout.due_ms > c->deadline_ms)
-        sx_http_timeout(c->server, &c->timeout, c->deadline_ms);
-}
-
-static void time_out(struct sx_http_conn *c)
-{
-    if (c->phase == PHASE_WRITING && sx_http_conn_unwritten(c) < c->queue_noted) {
-        c->queue_noted = sx_http_conn_unwritten(c); /* it reads, if slowly */
-        set_deadline(c, c->server->set.limits.write_ms);
-    } else if (c->phase == PHASE_HEAD || c->phase == PHASE_BODY) {
-        sx_http_input_time_out(c);
-        sx_http_conn_touch(c);
-    } else {
-        sx_http_conn_abort(c);
-    }
-}
-
-static void on_timeout(struct sx_timeout *t)
-{
-    struct sx_http_conn *c = SX_MEMBER_OF(t, struct sx_http_conn, timeout);
-
-    if (c->phase == PHASE_BUSY)
-        return;
-    if (uv_now(c->server->loop) < c->deadline_ms)
-        sx_http_timeout(c->server, t, c->deadline_ms);
-    else
-        time_out(c);
-}
-
-static enum sx_http_phase find_phase(const struct sx_http_conn *c)
-{
-    if (c->is_writing)
-        return PHASE_WRITING;
-    if (c->receiving != NULL)
-        return PHASE_BODY;
-    if (!sx_list_is_empty(&c->requests))
-        return PHASE_BUSY;
-    return c->in.len > 0 ? PHASE_HEAD : PHASE_IDLE;
-}
-
-static void set_phase(struct sx_http_conn *c)
-{
-    const struct sx_http_limits *limits = &c->server->set.limits;
-    enum sx_http_phase phase = find_phase(c);
-    bool is_same = c->phase == phase;
-
-    c->phase = (uint8_t)phase;
-    switch (phase) {
-    case PHASE_IDLE: /* from the last answer on; empty lines do not count */
-        if (!is_same || c->deadline_ms == 0)
-            set_deadline(c, limits->idle_ms);
-        break;
-    case PHASE_HEAD: /* from its first byte to its last, however slowly they come */
-        if (!is_same)
-            set_deadline(c, limits->header_ms);
-        break;
-    case PHASE_BODY: set_deadline(c, limits->body_ms); break;
-    case PHASE_WRITING:
-        if (!is_same) {
-            c->queue_noted = sx_http_conn_unwritten(c);
-            set_deadline(c, limits->write_ms);
-        }
-        break;
-    default: break;
-    }
 }
 
 /* --- Reading ----------------------------------------------------------------- */
@@ -219,6 +143,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     c->server->stats.bytes_in += (uint64_t)n;
+    c->n_in += (uint64_t)n;
     if (c->phase == PHASE_LINGER)
         return;
     sx_http_refresh_date(c->server);
@@ -258,7 +183,6 @@ static void on_written(uv_write_t *req, int status)
         sx_http_conn_abort(c);
         return;
     }
-    c->queue_noted = UINT64_MAX; /* it has read: what is queued next may be more than before */
     sx_http_conn_service(c);
 }
 
@@ -297,6 +221,7 @@ static void conn_flush(struct sx_http_conn *c)
     if (c->out.len == 0 || c->is_writing)
         return;
     c->server->stats.bytes_out += c->out.len;
+    c->n_out += c->out.len;
     if (c->is_memory) {
         c->sink(c->sink_arg, c->out.data, c->out.len);
         sx_http_buf_return(c->server, &c->out);
@@ -356,7 +281,7 @@ void sx_http_conn_service(struct sx_http_conn *c)
     if (is_over(c))
         quit(c);
     else
-        set_phase(c);
+        sx_http_phase_set(c);
     if (c->phase != PHASE_CLOSED)
         set_reading(c);
     if (c->phase == PHASE_IDLE && sx_http_server_wants_no_idle(c->server))
@@ -374,7 +299,6 @@ static struct sx_http_conn *create_conn(struct sx_http_server *s)
     c->server = s;
     sx_list_init(&c->dirty);
     sx_list_init(&c->requests);
-    sx_timeout_init(&c->timeout, on_timeout);
     sx_buf_init(&c->in, SIZE_MAX / 2);
     sx_buf_init(&c->out, SIZE_MAX / 2);
     sx_list_push(&s->conns, &c->link);
@@ -419,7 +343,7 @@ int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr 
         }
         return SX_ERR_IO;
     }
-    set_phase(c);
+    sx_http_phase_init(c);
     set_reading(c);
     return 0;
 }
@@ -438,7 +362,7 @@ int sx_http_memory_open(struct sx_http_server *s, sx_http_sink_fn *sink, void *a
     c->uv.handle.data = c;
     c->peer.v4 = (struct sockaddr_in){ .sin_family = AF_INET,
                                        .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    set_phase(c);
+    sx_http_phase_init(c);
     *ret_conn = c;
     return 0;
 }
@@ -449,6 +373,7 @@ void sx_http_memory_feed(struct sx_http_conn *c, const char *data, size_t len)
         size_t n = len < SX_HTTP_READ_BYTES ? len : SX_HTTP_READ_BYTES;
 
         memcpy(c->server->read_buffer, data, n);
+        c->n_in += n;
         sx_http_refresh_date(c->server);
         sx_http_input(c, c->server->read_buffer, n);
         sx_list_remove(&c->dirty);

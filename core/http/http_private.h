@@ -134,11 +134,12 @@ struct sx_http_conn {
     struct sx_http_body body;
     struct sx_timeout timeout; /* fires early; deadline_ms decides */
     uint64_t deadline_ms;
-    uint64_t queue_noted;     /* write queue when the timer was last set */
-    struct sx_buf in;         /* came, not yet used up */
-    struct sx_buf out;        /* to be written */
-    struct sx_http_scan scan; /* of in */
-    sx_http_sink_fn *sink;    /* of a memory connection */
+    uint64_t n_in, n_out;            /* bytes that came, and that were given to the socket */
+    uint64_t window_ms, window_from; /* since when a rate is counted, and from what */
+    struct sx_buf in;                /* came, not yet used up */
+    struct sx_buf out;               /* to be written */
+    struct sx_http_scan scan;        /* of in */
+    sx_http_sink_fn *sink;           /* of a memory connection */
     void *sink_arg;
     int fd; /* of the handle; only for a short cut past libuv */
     uint32_t n_requests;
@@ -168,6 +169,11 @@ int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr 
 void sx_http_conn_service(struct sx_http_conn *c); /* go on reading, then write        */
 void sx_http_conn_abort(struct sx_http_conn *c);   /* at once; requests are told       */
 void sx_http_conn_quit_if_idle(struct sx_http_conn *c);
+
+/* phase.c */
+void sx_http_phase_init(struct sx_http_conn *c); /* of a new connection             */
+void sx_http_phase_set(struct sx_http_conn *c);  /* after whatever happened         */
+void sx_http_phase_linger(struct sx_http_conn *c);
 
 /* Into the list of dirty ones. */
 static inline void sx_http_conn_touch(struct sx_http_conn *c)

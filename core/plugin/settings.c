@@ -24,6 +24,8 @@ static struct sx_http_limits limits_of(const struct sx_config_http *h)
         .idle_ms = h->idle_ms,
         .write_ms = h->write_ms,
         .request_ms = h->request_ms,
+        .min_body_rate = h->min_body_rate,
+        .min_write_rate = h->min_write_rate,
     };
 }
 

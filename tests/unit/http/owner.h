@@ -145,25 +145,30 @@ static inline void open_conn(struct fixture *f)
     assert_int_equal(sx_http_memory_open(f->server, sink, f, &f->conn), 0);
 }
 
-static inline int setup(void **state)
+static inline struct sx_http_limits usual_limits(void)
+{
+    return (struct sx_http_limits){ .request_line_bytes = 512,
+                                    .header_bytes = 1024,
+                                    .header_count = 16,
+                                    .body_bytes = 100000,
+                                    .spool_bytes = 1024,
+                                    .upload_bytes = 100000,
+                                    .response_bytes = 200000,
+                                    .pipelined = 4,
+                                    .unread_bytes = 50000,
+                                    .connections = 10,
+                                    .header_ms = 100,
+                                    .body_ms = 100,
+                                    .idle_ms = 100,
+                                    .write_ms = 1000,
+                                    .request_ms = 60000 };
+}
+
+static inline int setup_with(void **state, struct sx_http_limits limits)
 {
     struct fixture *f = calloc(1, sizeof *f);
     struct sx_http_settings set = {
-        .limits = { .request_line_bytes = 512,
-                    .header_bytes = 1024,
-                    .header_count = 16,
-                    .body_bytes = 100000,
-                    .spool_bytes = 1024,
-                    .upload_bytes = 100000,
-                    .response_bytes = 200000,
-                    .pipelined = 4,
-                    .unread_bytes = 50000,
-                    .connections = 10,
-                    .header_ms = 100,
-                    .body_ms = 100,
-                    .idle_ms = 100,
-                    .write_ms = 1000,
-                    .request_ms = 60000 },
+        .limits = limits,
         .ops = { on_head, on_handle, on_gone, on_expired, on_ended, f },
         .server_name = "test",
         .gzip_bytes = 1024,
@@ -176,6 +181,11 @@ static inline int setup(void **state)
     open_conn(f);
     *state = f;
     return 0;
+}
+
+static inline int setup(void **state)
+{
+    return setup_with(state, usual_limits());
 }
 
 static inline void on_server_closed(void *arg)
