@@ -42,6 +42,18 @@ static inline void sx_list_remove(struct sx_list *entry)
     sx_list_init(entry);
 }
 
+/* All of from, in its order; to need not be initialised.  from is empty then. */
+static inline void sx_list_move(struct sx_list *to, struct sx_list *from)
+{
+    sx_list_init(to);
+    if (sx_list_is_empty(from))
+        return;
+    *to = *from;
+    to->next->prev = to;
+    to->prev->next = to;
+    sx_list_init(from);
+}
+
 /* The first entry taken out, or NULL. */
 static inline struct sx_list *sx_list_pop(struct sx_list *head)
 {

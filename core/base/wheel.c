@@ -32,25 +32,13 @@ void sx_wheel_set(struct sx_wheel *w, struct sx_timeout *t, uint64_t due_ms)
     w->n_timeouts++;
 }
 
-/* Moves all of from to the empty list to: a callback may cancel what is in either. */
-static void move_all(struct sx_list *to, struct sx_list *from)
-{
-    sx_list_init(to);
-    if (sx_list_is_empty(from))
-        return;
-    *to = *from;
-    to->next->prev = to;
-    to->prev->next = to;
-    sx_list_init(from);
-}
-
 static void run_tick(struct sx_wheel *w)
 {
     struct sx_list *slot = &w->slots[w->now_tick % SX_WHEEL_SLOTS];
     struct sx_list met;
     struct sx_list *entry;
 
-    move_all(&met, slot);
+    sx_list_move(&met, slot); /* a callback may cancel what is in either */
     while ((entry = sx_list_pop(&met)) != NULL) {
         struct sx_timeout *t = (struct sx_timeout *)(void *)entry; /* link is its first member */
 

@@ -42,6 +42,7 @@ struct sx_board_counters {
     uint64_t requests;
     uint64_t by_class[6]; /* 1xx … 5xx at 1 … 5 */
     uint64_t connections_opened, connections_open;
+    uint64_t connections_refused, connections_evicted;
     uint64_t bytes_in, bytes_out;
     uint64_t db_statements, db_errors;
     uint64_t log_dropped;

@@ -57,16 +57,18 @@ struct sx_config_watchdog {
 };
 
 struct sx_config_http {
-    uint32_t request_line_bytes; /* 414 above */
-    uint32_t header_bytes;       /* 431 above */
-    uint32_t header_count;       /* 431 above */
-    uint32_t body_bytes;         /* 413 above, unless the route says otherwise */
-    uint32_t spool_bytes;        /* an uploaded part above it goes to a file    */
-    uint32_t upload_bytes;       /* all parts of one upload together            */
-    uint32_t response_bytes;     /* a buffered response                         */
-    uint32_t pipelined;          /* requests of one connection under way        */
-    uint32_t unread_bytes;       /* answers a client has not read: stop reading */
-    uint32_t connections;        /* per worker                                  */
+    uint32_t request_line_bytes;     /* 414 above */
+    uint32_t header_bytes;           /* 431 above */
+    uint32_t header_count;           /* 431 above */
+    uint32_t body_bytes;             /* 413 above, unless the route says otherwise */
+    uint32_t spool_bytes;            /* an uploaded part above it goes to a file    */
+    uint32_t upload_bytes;           /* all parts of one upload together            */
+    uint32_t response_bytes;         /* a buffered response                         */
+    uint32_t pipelined;              /* requests of one connection under way        */
+    uint32_t unread_bytes;           /* answers a client has not read: stop reading */
+    uint32_t connections;            /* per worker                                  */
+    uint32_t connections_per_client; /* of one address, per worker; 0: any number */
+    uint32_t buffered_bytes;         /* bodies, and unread answers, of a worker   */
     uint32_t header_ms, body_ms, idle_ms, write_ms;
     uint32_t request_ms;                    /* a handler's deadline, unless its route says */
     uint32_t min_body_rate, min_write_rate; /* bytes per second; 0: any     */

@@ -125,6 +125,12 @@ const struct config_key config_keys[] = {
         "Answers that a client has not read; above, nothing more is read from it."),
     INT("http.connections", http.connections, 1, 1000000, NULL, "20000",
         "Connections per worker; 503 above."),
+    INT("http.connections_per_client", http.connections_per_client, 0, 1000000, NULL, "0",
+        "Connections per worker from one address (IPv6: one /64); 503 above; 0: any number. Peers in "
+        "server.trusted_proxies are not counted, nor the clients behind them."),
+    INT("http.buffered_bytes", http.buffered_bytes, 65536, GIB, "bytes", "134217728",
+        "Bodies that a worker holds, all together, and as much again of answers that are not read; "
+        "above, the slowest clients go, and a body that finds no room is answered 503."),
     INT("http.header_ms", http.header_ms, 1, HOUR_MS, "ms", "10000",
         "Time for the headers of a request; 408 after."),
     INT("http.body_ms", http.body_ms, 1, HOUR_MS, "ms", "30000",

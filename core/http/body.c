@@ -5,6 +5,8 @@
  * trailers.  Strict: every line ends in CRLF, sizes are hexadecimal digits only, extensions
  * follow the grammar, trailers are checked and dropped.
  */
+#include <errno.h>
+
 #include "base/check.h"
 #include "base/error.h"
 #include "http/field.h"
@@ -39,6 +41,15 @@ bool sx_http_body_is_done(const struct sx_http_body *b)
     return b->state == CHUNK_DONE;
 }
 
+static int form_status(int err)
+{
+    if (err == SX_ERR_BUSY)
+        return -413;
+    if (err == SX_ERR_INVALID)
+        return -400;
+    return err == SX_ERR_IO && (errno == EMFILE || errno == ENFILE) ? -503 : -500;
+}
+
 /* Hands content up: to the form parser, into memory, or nowhere. */
 static int take_content(struct sx_http_body *b, struct sx_http_req *r, const char *data, size_t n)
 {
@@ -51,7 +62,7 @@ static int take_content(struct sx_http_body *b, struct sx_http_req *r, const cha
         return 0;
     if (r->multipart != NULL) {
         err = sx_multipart_feed(r->multipart, data, n);
-        return err == 0 ? 0 : err == SX_ERR_BUSY ? -413 : err == SX_ERR_INVALID ? -400 : -500;
+        return err == 0 ? 0 : form_status(err);
     }
     sx_buf_add(&r->body_buf, data, n);
     return sx_buf_failed(&r->body_buf) ? -500 : 0;

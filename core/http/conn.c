@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "http/http_private.h"
+#include "http/peers.h"
 
 struct out_write {
     uv_write_t req;
@@ -30,6 +31,8 @@ static void on_closed(uv_handle_t *h)
 
     sx_list_remove(&c->link);
     s->stats.connections_open--;
+    if (c->is_counted)
+        sx_peers_leave(s->peers, (const struct sockaddr *)&c->peer);
     sx_buf_finish(&c->in);
     sx_http_buf_return(s, &c->out);
     free(c);
@@ -43,6 +46,7 @@ static void close_handle(struct sx_http_conn *c)
     c->phase = PHASE_CLOSED;
     sx_wheel_cancel(&c->server->wheel, &c->timeout);
     sx_list_remove(&c->dirty);
+    sx_http_hold_nothing(c);
     if (c->is_memory)
         c->sink(c->sink_arg, NULL, 0);
     uv_close(&c->uv.handle, on_closed);
@@ -129,6 +133,7 @@ static void take_eof(struct sx_http_conn *c)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct sx_http_conn *c = stream->data;
+    struct sx_http_server *s = c->server;
 
     if (n == 0)
         return;
@@ -142,14 +147,16 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         sx_http_conn_abort(c);
         return;
     }
-    c->server->stats.bytes_in += (uint64_t)n;
+    s->stats.bytes_in += (uint64_t)n;
     c->n_in += (uint64_t)n;
     if (c->phase == PHASE_LINGER)
         return;
-    sx_http_refresh_date(c->server);
+    sx_http_refresh_date(s);
     sx_http_input(c, buf->base, (size_t)n);
     sx_list_remove(&c->dirty);
     sx_http_conn_service(c);
+    if (SX_UNLIKELY(sx_http_is_over_budget(s)))
+        sx_http_relieve(s);
 }
 
 static void set_reading(struct sx_http_conn *c)
@@ -183,6 +190,7 @@ static void on_written(uv_write_t *req, int status)
         sx_http_conn_abort(c);
         return;
     }
+    sx_http_hold_output(c, true);
     sx_http_conn_service(c);
 }
 
@@ -200,6 +208,8 @@ static void write_rest(struct sx_http_conn *c, size_t from)
     sx_buf_init(&c->out, SIZE_MAX / 2);
     buf = uv_buf_init(w->buf.data + from, (unsigned)(w->buf.len - from));
     c->is_writing = true;
+    c->writing_cap = w->buf.cap;
+    sx_http_hold_output(c, false);
     if (uv_write(&w->req, &c->uv.stream, &buf, 1, on_written) != 0) {
         c->is_writing = false;
         sx_http_buf_return(c->server, &w->buf);
@@ -218,6 +228,8 @@ static void conn_flush(struct sx_http_conn *c)
     }
     if (c->out.len == 0)
         sx_http_buf_return(c->server, &c->out);
+    if (c->is_writing)
+        sx_http_hold_output(c, false);
     if (c->out.len == 0 || c->is_writing)
         return;
     c->server->stats.bytes_out += c->out.len;
@@ -256,6 +268,12 @@ static void feed_sender(struct sx_http_conn *c)
         conn_flush(c);
 }
 
+static bool holds_input(const struct sx_http_conn *c)
+{
+    return c->phase != PHASE_CLOSED &&
+           (c->in.data != NULL || c->receiving != NULL || c->held_in.bytes > 0);
+}
+
 static bool is_over(const struct sx_http_conn *c)
 {
     if (!sx_list_is_empty(&c->requests) || c->out.len > 0 || c->is_writing)
@@ -284,6 +302,8 @@ void sx_http_conn_service(struct sx_http_conn *c)
         sx_http_phase_set(c);
     if (c->phase != PHASE_CLOSED)
         set_reading(c);
+    if (SX_UNLIKELY(holds_input(c)))
+        sx_http_hold_input(c);
     if (c->phase == PHASE_IDLE && sx_http_server_wants_no_idle(c->server))
         sx_http_conn_quit_if_idle(c);
 }
@@ -299,6 +319,8 @@ static struct sx_http_conn *create_conn(struct sx_http_server *s)
     c->server = s;
     sx_list_init(&c->dirty);
     sx_list_init(&c->requests);
+    sx_list_init(&c->held_in.link);
+    sx_list_init(&c->held_out.link);
     sx_buf_init(&c->in, SIZE_MAX / 2);
     sx_buf_init(&c->out, SIZE_MAX / 2);
     sx_list_push(&s->conns, &c->link);
@@ -327,7 +349,7 @@ static int open_handle(struct sx_http_conn *c, int fd, const struct sockaddr *pe
 }
 
 int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer,
-                        socklen_t len)
+                        socklen_t len, bool is_counted)
 {
     struct sx_http_conn *c = create_conn(s);
 
@@ -343,6 +365,7 @@ int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr 
         }
         return SX_ERR_IO;
     }
+    c->is_counted = is_counted;
     sx_http_phase_init(c);
     set_reading(c);
     return 0;
@@ -378,6 +401,8 @@ void sx_http_memory_feed(struct sx_http_conn *c, const char *data, size_t len)
         sx_http_input(c, c->server->read_buffer, n);
         sx_list_remove(&c->dirty);
         sx_http_conn_service(c);
+        if (sx_http_is_over_budget(c->server))
+            sx_http_relieve(c->server);
         data += n;
         len -= n;
     }

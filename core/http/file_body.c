@@ -2,6 +2,7 @@
  * http/file_body.c - sending a file: small ones at once from the page cache, larger ones piece
  * by piece, read by libuv's threads so that a slow disk never holds up the loop.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -173,6 +174,13 @@ static void add_lines(struct sx_http_req *r, const struct sx_file_answer *a)
         sx_http_add_line(r, "Vary", "Accept-Encoding");
 }
 
+/* Descriptors come back as soon as a connection closes. */
+static int answer_later(struct sx_http_req *r)
+{
+    sx_http_add_line(r, "Retry-After", "1");
+    return sx_http_problem(r, 503, "busy", "too many files are open, try again");
+}
+
 int sx_http_reply_file(struct sx_http_req *r, const char *root, const char *path)
 {
     struct sx_file_conditions cond = {
@@ -191,7 +199,7 @@ int sx_http_reply_file(struct sx_http_req *r, const char *root, const char *path
     if (r->resp.status != 0)
         return SX_ERR_BUSY;
     if (sx_file_open(root, sx_slice_of(path), &cond, &a) < 0)
-        return SX_ERR_IO;
+        return errno == EMFILE || errno == ENFILE ? answer_later(r) : SX_ERR_IO;
     if (a.status == 404)
         return sx_http_problem(r, 404, "not_found", "there is no such file");
     if (a.status == 412 || a.status == 416) {

@@ -107,6 +107,8 @@ struct sx_http_req {
     int trace_state;
     const char *remote, *scheme; /* on demand */
     uint64_t bytes_out;
+    uint64_t held_bytes;    /* of the server's budget, given back when it is recycled */
+    uint64_t waiting_bytes; /* of its answer, while that waits for its turn           */
 };
 
 /* Who answers.  All on the loop. */
@@ -130,6 +132,8 @@ struct sx_http_limits {
     uint32_t request_line_bytes, header_bytes, header_count;
     uint32_t body_bytes, spool_bytes, upload_bytes, response_bytes;
     uint32_t pipelined, unread_bytes, connections;
+    uint32_t connections_per_client; /* of one address; 0: any number */
+    uint32_t buffered_bytes;         /* bodies, and as much of answers, of all connections */
     uint32_t header_ms, body_ms, idle_ms, write_ms, request_ms;
     uint32_t min_body_rate, min_write_rate; /* bytes/s in each body_ms and write_ms; 0: any */
 };
@@ -149,7 +153,9 @@ struct sx_http_settings {
 };
 
 struct sx_http_stats {
-    uint64_t requests, connections_opened, bytes_in, bytes_out, refused;
+    uint64_t requests, connections_opened, bytes_in, bytes_out;
+    uint64_t refused; /* connections that were told 503 for want of room       */
+    uint64_t evicted; /* given up because buffered_bytes were held all together */
     uint32_t connections_open, requests_open;
 };
 
@@ -206,6 +212,9 @@ static inline bool sx_http_is_gone(const struct sx_http_req *r)
 int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_slice value,
                        bool append);
 
+/* Why it refuses one, for people; NULL: it does not. */
+const char *sx_http_header_fault(struct sx_slice name, struct sx_slice value);
+
 /* type NULL: no Content-Type.  data is copied. */
 int sx_http_reply(struct sx_http_req *r, int status, const char *type, const void *data,
                   size_t len);
@@ -222,6 +231,10 @@ int sx_http_reply_file(struct sx_http_req *r, const char *root, const char *path
 void sx_http_unreply(struct sx_http_req *r);
 
 /* --- On the loop ------------------------------------------------------------ */
+
+/* Counts memory that the request will hold until it is recycled; false when the server holds
+ * so much that the request should be refused. */
+bool sx_http_hold(struct sx_http_req *r, uint64_t bytes);
 
 /* Copies what still lies in the read buffer (I9).  Before a request is handed to another
  * thread; one that is left pending is copied without it. */

@@ -23,9 +23,12 @@
 #define SX_HTTP_MAX_PARTS         1000u      /* of a form                                 */
 #define SX_HTTP_PART_HEADER_BYTES 8192u
 #define SX_HTTP_LINGER_MS         2000u
+#define SX_HTTP_RETRY_MS          200u   /* after which accepting is tried again         */
+#define SX_HTTP_SPARE_FDS         64u    /* kept from connections, for files and the like */
 #define SX_HTTP_FILE_BYTES        65536u /* a file up to here goes out at once, without a thread */
 
 struct sx_gzip;
+struct sx_peers;
 
 struct sx_http_listener {
     struct sx_list link;
@@ -33,6 +36,19 @@ struct sx_http_listener {
     struct sx_http_server *server;
     int fd; /* owned */
     bool is_paused;
+};
+
+/* Memory of one kind that clients make us hold, and the connections that hold it, first the one
+ * that has moved least recently. */
+struct sx_http_budget {
+    uint64_t used;
+    struct sx_list holders;
+};
+
+/* A connection's part of a budget. */
+struct sx_http_holding {
+    struct sx_list link;
+    uint64_t bytes;
 };
 
 /* Everything of one loop. */
@@ -48,18 +64,23 @@ struct sx_http_server {
     uint32_t n_spare_reqs;
     struct sx_buf spare_bufs[SX_HTTP_SPARE_BUFS];
     uint32_t n_spare_bufs;
+    struct sx_http_budget bodies, answers;
+    struct sx_peers *peers; /* NULL: as many connections of one address as it likes */
     struct sx_wheel wheel;
-    struct sx_timeout idle; /* of the drain: idle connections close */
-    uv_timer_t tick;        /* runs while a timeout is set          */
-    uv_prepare_t before;    /* flushes what timers have answered    */
-    uv_check_t after;       /* flushes what the poll phase answered */
-    bool has_tick;
+    struct sx_timeout idle;  /* of the drain: idle connections close  */
+    struct sx_timeout retry; /* accepting goes on: see listener.c     */
+    uv_timer_t tick;         /* runs while a timeout is set          */
+    uv_prepare_t before;     /* flushes what timers have answered    */
+    uv_check_t after;        /* flushes what the poll phase answered */
+    uv_idle_t awake;         /* runs while there is more to flush    */
+    bool has_tick, is_awake;
     llhttp_settings_t parser_settings;
     llhttp_t parser;       /* one head at a time, so one is enough    */
     llhttp_t fresh_parser; /* what it is before a head: never changed */
     struct sx_request_ids ids;
     struct sx_gzip *gzip;
     int reserve_fd;     /* given up for a moment when descriptors run out */
+    int last_fd;        /* a connection above it is refused: the rest is for files */
     char last_host[64]; /* one that was found good: most clients say the same again */
     size_t last_host_len;
     uint64_t serial;
@@ -136,17 +157,20 @@ struct sx_http_conn {
     uint64_t deadline_ms;
     uint64_t n_in, n_out;            /* bytes that came, and that were given to the socket */
     uint64_t window_ms, window_from; /* since when a rate is counted, and from what */
-    struct sx_buf in;                /* came, not yet used up */
-    struct sx_buf out;               /* to be written */
-    struct sx_http_scan scan;        /* of in */
-    sx_http_sink_fn *sink;           /* of a memory connection */
+    struct sx_http_holding held_in, held_out;
+    uint64_t writing_cap;     /* memory of the write under way                */
+    uint64_t waiting_bytes;   /* memory of answers that wait for their turn   */
+    struct sx_buf in;         /* came, not yet used up */
+    struct sx_buf out;        /* to be written */
+    struct sx_http_scan scan; /* of in */
+    sx_http_sink_fn *sink;    /* of a memory connection */
     void *sink_arg;
     int fd; /* of the handle; only for a short cut past libuv */
     uint32_t n_requests;
     uint32_t n_unsafe;
     uint8_t phase;
     bool is_memory, is_reading, is_writing, is_last, saw_eof, is_stalled, is_processing;
-    bool must_linger, is_final, is_advancing;
+    bool must_linger, is_final, is_advancing, is_counted;
     union {
         sa_family_t family;
         struct sockaddr_in v4;
@@ -160,12 +184,14 @@ void sx_http_refresh_date(struct sx_http_server *s);
 void sx_http_server_released(struct sx_http_server *s); /* a handle or connection is gone */
 
 /* listener.c */
+void sx_http_listeners_init(struct sx_http_server *s);
 void sx_http_listeners_close(struct sx_http_server *s);
 void sx_http_listeners_resume(struct sx_http_server *s);
 
 /* conn.c */
+/* is_counted: it leaves s->peers when it closes. */
 int sx_http_conn_accept(struct sx_http_server *s, int fd, const struct sockaddr *peer,
-                        socklen_t len);
+                        socklen_t len, bool is_counted);
 void sx_http_conn_service(struct sx_http_conn *c); /* go on reading, then write        */
 void sx_http_conn_abort(struct sx_http_conn *c);   /* at once; requests are told       */
 void sx_http_conn_quit_if_idle(struct sx_http_conn *c);
@@ -174,6 +200,22 @@ void sx_http_conn_quit_if_idle(struct sx_http_conn *c);
 void sx_http_phase_init(struct sx_http_conn *c); /* of a new connection             */
 void sx_http_phase_set(struct sx_http_conn *c);  /* after whatever happened         */
 void sx_http_phase_linger(struct sx_http_conn *c);
+
+/* budget.c.  What a connection holds is counted anew after it has moved. */
+void sx_http_budget_init(struct sx_http_budget *b);
+void sx_http_hold_input(struct sx_http_conn *c);
+void sx_http_hold_output(struct sx_http_conn *c, bool has_moved);
+void sx_http_hold_waiting(struct sx_http_req *r, uint64_t bytes); /* until its turn */
+void sx_http_hold_nothing(struct sx_http_conn *c);
+/* A body is complete: it is held until its request is recycled. */
+void sx_http_hold_body(struct sx_http_req *r);
+void sx_http_relieve(struct sx_http_server *s);
+
+static inline bool sx_http_is_over_budget(const struct sx_http_server *s)
+{
+    return s->bodies.used > s->set.limits.buffered_bytes ||
+           s->answers.used > s->set.limits.buffered_bytes;
+}
 
 /* Into the list of dirty ones. */
 static inline void sx_http_conn_touch(struct sx_http_conn *c)
@@ -203,6 +245,7 @@ void sx_http_input(struct sx_http_conn *c, char *data, size_t len);
 void sx_http_input_resume(struct sx_http_conn *c);
 void sx_http_input_cut(struct sx_http_conn *c);      /* the client ended in a body: 400 */
 void sx_http_input_time_out(struct sx_http_conn *c); /* of a head or a body: 408 */
+void sx_http_input_shed(struct sx_http_conn *c);     /* gives up what it holds: 503 */
 
 /* head_end.c: the length of a complete head, 0 when more is needed, or a negative HTTP status. */
 ptrdiff_t sx_http_head_find(const struct sx_http_server *s, const char *data, size_t len,

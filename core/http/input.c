@@ -13,6 +13,8 @@
 #include "http/http_private.h"
 #include "http/multipart.h"
 
+static const char no_room[] = "the server holds as many bodies as it can, try again";
+
 /* The answer stands, but what comes behind it is no request. */
 static void complete_last(struct sx_http_conn *c, struct sx_http_req *r)
 {
@@ -29,15 +31,23 @@ static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, co
     static const struct {
         int status;
         const char *code;
-    } codes[] = { { 400, "bad_request" },           { 408, "timeout" },
-                  { 413, "body_too_large" },        { 414, "target_too_long" },
-                  { 417, "expectation_failed" },    { 431, "headers_too_large" },
-                  { 500, "body_not_kept" },         { 501, "not_implemented" },
-                  { 505, "version_not_supported" }, { 0, "bad_request" } };
+    } codes[] = { { 400, "bad_request" },
+                  { 408, "timeout" },
+                  { 413, "body_too_large" },
+                  { 414, "target_too_long" },
+                  { 417, "expectation_failed" },
+                  { 431, "headers_too_large" },
+                  { 500, "body_not_kept" },
+                  { 501, "not_implemented" },
+                  { 503, "busy" },
+                  { 505, "version_not_supported" },
+                  { 0, "bad_request" } };
     size_t i = 0;
 
     while (codes[i].status != 0 && codes[i].status != status)
         i++;
+    if (status == 503)
+        sx_http_add_line(r, "Retry-After", "1");
     (void)sx_http_problem(r, status, codes[i].code, "%s", why);
     complete_last(c, r);
 }
@@ -56,6 +66,7 @@ static bool has_room(const struct sx_http_conn *c)
 static void body_complete(struct sx_http_conn *c, struct sx_http_req *r)
 {
     c->receiving = NULL;
+    sx_http_hold_body(r);
     if (c->body.is_discarded) {
         sx_http_complete(r);
         return;
@@ -69,6 +80,7 @@ static const char *body_fault(int status)
 {
     return status == 413   ? "the body is larger than this route accepts"
            : status == 500 ? "the body could not be kept, for want of memory or disk"
+           : status == 503 ? "the body could not be kept now: too many files are open"
                            : "the body is not framed as RFC 9112 says";
 }
 
@@ -135,6 +147,13 @@ static void begin_multipart(struct sx_http_req *r)
         (void)sx_http_problem(r, 400, "bad_form", "the form's Content-Type has no usable boundary");
 }
 
+/* Those that are under way hold all that may be held. */
+static void refuse_busy(struct sx_http_req *r)
+{
+    sx_http_add_line(r, "Retry-After", "1");
+    (void)sx_http_problem(r, 503, "busy", "%s", no_room);
+}
+
 /* What follows the head; returns how much of the body was used. */
 static size_t begin_body(struct sx_http_conn *c, struct sx_http_req *r, const char *data,
                          size_t len)
@@ -146,6 +165,8 @@ static size_t begin_body(struct sx_http_conn *c, struct sx_http_req *r, const ch
         (void)sx_http_problem(
             r, 413, "body_too_large", "the body has %llu bytes, this route accepts %llu",
             (unsigned long long)r->content_length, (unsigned long long)r->max_body);
+    if (r->resp.status == 0 && c->server->bodies.used > c->server->set.limits.buffered_bytes)
+        refuse_busy(r);
     sx_http_body_begin(&c->body, r);
     if (r->resp.status != 0) {
         begin_discard(c, r);
@@ -350,6 +371,26 @@ void sx_http_input_cut(struct sx_http_conn *c)
 
     sx_http_unreply(r);
     refuse(c, r, 400, "the body ends before it is complete");
+}
+
+void sx_http_input_shed(struct sx_http_conn *c)
+{
+    struct sx_http_req *r = c->receiving;
+
+    if (r == NULL && !c->is_last && !sx_list_is_empty(&c->requests)) {
+        sx_http_conn_abort(c); /* it sends ahead of what it is answered */
+        return;
+    }
+    c->must_linger = true;
+    sx_buf_reset(&c->in, 0);
+    c->scan.at = 0;
+    if (r != NULL) {
+        sx_http_unreply(r);
+        refuse(c, r, 503, no_room);
+    } else if (!c->is_last) {
+        refuse_head(c, 503, no_room);
+    }
+    sx_http_conn_touch(c);
 }
 
 void sx_http_input_time_out(struct sx_http_conn *c)

@@ -396,6 +396,12 @@ int sx_multipart_finish(struct sx_multipart *mp)
     return mp->err;
 }
 
+uint64_t sx_multipart_memory(const struct sx_multipart *mp)
+{
+    return mp->memory_bytes + (mp->last == mp->done ? 0 : mp->last->spool.memory.cap) +
+           mp->n_parts * sizeof *mp->last + mp->line.cap;
+}
+
 const struct sx_part *sx_multipart_parts(const struct sx_multipart *mp)
 {
     return mp->done == NULL ? NULL : &mp->first->part;

@@ -54,6 +54,9 @@ int sx_multipart_feed(struct sx_multipart *mp, const char *data, size_t len);
 /* The body is over: SX_ERR_INVALID without the closing delimiter. */
 int sx_multipart_finish(struct sx_multipart *mp);
 
+/* Memory of the parts so far. */
+uint64_t sx_multipart_memory(const struct sx_multipart *mp);
+
 /* The first of the finished parts, or NULL. */
 const struct sx_part *sx_multipart_parts(const struct sx_multipart *mp);
 

@@ -185,6 +185,8 @@ static void send_answer(struct sx_http_conn *c, struct sx_http_req *r)
 {
     if (c->out.data == NULL)
         sx_http_buf_borrow(c->server, &c->out);
+    if (SX_UNLIKELY(r->waiting_bytes > 0))
+        sx_http_hold_waiting(r, 0);
     switch (r->resp.kind) {
     case SX_HTTP_BODY_BYTES: send_bytes(c, r); break;
     case SX_HTTP_BODY_FILE:
@@ -237,9 +239,12 @@ void sx_http_complete(struct sx_http_req *r)
     }
     r->state = SX_HTTP_ANSWERED;
     complete_headers(r);
-    if (c->requests.next == &r->link)
+    if (c->requests.next == &r->link) {
         sx_http_output_advance(c);
-    else
-        sx_http_wait(r); /* for its turn */
+    } else { /* for its turn */
+        sx_http_wait(r);
+        if (r->resp.kind == SX_HTTP_BODY_BYTES)
+            sx_http_hold_waiting(r, r->resp.body.cap);
+    }
     sx_http_conn_touch(c);
 }

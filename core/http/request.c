@@ -147,6 +147,7 @@ static inline void clean(struct sx_http_req *r)
     r->has_body = r->is_suspended = r->has_expired = r->has_id = false;
     r->wants_multipart = false;
     r->since_ns = r->content_length = r->deadline_ms = r->bytes_out = 0;
+    r->held_bytes = r->waiting_bytes = 0;
     r->id.text[0] = '\0';
     r->trace_state = 0;
     r->resp.status = 0;
@@ -169,6 +170,7 @@ void sx_http_req_recycle(struct sx_http_req *r)
         s->running = NULL;
     sx_wheel_cancel(&s->wheel, &r->timeout);
     s->stats.requests_open--;
+    s->bodies.used -= r->held_bytes;
     if (s->n_spare_reqs >= SX_HTTP_SPARE_REQS || s->is_closing) {
         release_parts(r);
         free(r);
@@ -232,6 +234,7 @@ static int suspend(struct sx_http_req *r)
         r->body.data = body;
     }
     r->is_suspended = true;
+    (void)sx_http_hold(r, r->head_len + (r->body.data == r->body_buf.data ? 0 : r->body.len));
     return 0;
 }
 

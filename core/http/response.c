@@ -78,12 +78,21 @@ static void remove_lines(struct sx_http_req *r, struct sx_slice name)
     }
 }
 
+const char *sx_http_header_fault(struct sx_slice name, struct sx_slice value)
+{
+    if (!sx_field_is_token(name))
+        return "its name is not a token";
+    if (!sx_field_is_value(value))
+        return "its value has a control byte";
+    return is_reserved(name) ? "the host writes it" : NULL;
+}
+
 int sx_http_set_header(struct sx_http_req *r, struct sx_slice name, struct sx_slice value,
                        bool append)
 {
     struct sx_buf *b = &r->resp.headers;
 
-    if (!sx_field_is_token(name) || !sx_field_is_value(value) || is_reserved(name))
+    if (sx_http_header_fault(name, value) != NULL)
         return SX_ERR_INVALID;
     if (!append)
         remove_lines(r, name);
@@ -171,6 +180,8 @@ void sx_http_unreply(struct sx_http_req *r)
 {
     if (r->resp.stream != NULL)
         sx_http_stream_gone(r);
+    if (r->waiting_bytes > 0)
+        sx_http_hold_waiting(r, 0);
     r->resp.status = 0;
     r->resp.is_problem = false;
     r->resp.kind = SX_HTTP_BODY_BYTES;

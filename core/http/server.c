@@ -3,7 +3,6 @@
  */
 #include "http/http.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/error.h"
 #include "http/encoding.h"
 #include "http/http_private.h"
+#include "http/peers.h"
 
 void sx_http_refresh_date(struct sx_http_server *s)
 {
@@ -61,15 +61,40 @@ void sx_http_timeout(struct sx_http_server *s, struct sx_timeout *t, uint64_t du
     sx_wheel_set(&s->wheel, t, due_ms);
 }
 
+static void on_awake(uv_idle_t *h)
+{
+    (void)h;
+}
+
+/* With something left to do the loop looks for events, but does not wait for them. */
+static void stay_awake(struct sx_http_server *s, bool has_more)
+{
+    if (has_more == s->is_awake)
+        return;
+    s->is_awake = has_more;
+    if (has_more)
+        (void)uv_idle_start(&s->awake, on_awake);
+    else
+        (void)uv_idle_stop(&s->awake);
+}
+
+/* Each once: a stream whose client reads as fast as it is written would never come to an end, and
+ * nobody else would be served. */
 static void flush_dirty(struct sx_http_server *s)
 {
-    struct sx_list *entry;
+    struct sx_list now, *entry;
 
-    if (SX_LIKELY(sx_list_is_empty(&s->dirty)))
+    if (SX_UNLIKELY(sx_http_is_over_budget(s)))
+        sx_http_relieve(s);
+    if (SX_LIKELY(sx_list_is_empty(&s->dirty))) {
+        stay_awake(s, false);
         return;
+    }
     sx_http_refresh_date(s);
-    while ((entry = sx_list_pop(&s->dirty)) != NULL)
+    sx_list_move(&now, &s->dirty);
+    while ((entry = sx_list_pop(&now)) != NULL)
         sx_http_conn_service(SX_MEMBER_OF(entry, struct sx_http_conn, dirty));
+    stay_awake(s, !sx_list_is_empty(&s->dirty));
 }
 
 static void on_before(uv_prepare_t *h)
@@ -90,14 +115,16 @@ static int start_handles(struct sx_http_server *s)
         err = uv_prepare_init(s->loop, &s->before);
     if (err == 0)
         err = uv_check_init(s->loop, &s->after);
+    if (err == 0)
+        err = uv_idle_init(s->loop, &s->awake);
     if (err != 0)
         return SX_ERR_IO;
-    s->tick.data = s->before.data = s->after.data = s;
+    s->tick.data = s->before.data = s->after.data = s->awake.data = s;
     (void)uv_prepare_start(&s->before, on_before);
     (void)uv_check_start(&s->after, on_after);
     uv_unref((uv_handle_t *)&s->before);
     uv_unref((uv_handle_t *)&s->after);
-    s->n_handles = 3;
+    s->n_handles = 4;
     return 0;
 }
 
@@ -138,16 +165,20 @@ int sx_http_server_create(const struct sx_http_settings *set, struct sx_http_ser
         s->set.zeroed_size = sizeof(struct sx_http_req);
     if (s->set.limits.header_count > SX_HTTP_MAX_HEADERS)
         s->set.limits.header_count = SX_HTTP_MAX_HEADERS;
-    sx_list_init(&s->listeners);
     sx_list_init(&s->conns);
     sx_list_init(&s->dirty);
     sx_list_init(&s->spare_reqs);
+    sx_http_budget_init(&s->bodies);
+    sx_http_budget_init(&s->answers);
     sx_wheel_init(&s->wheel, uv_now(s->loop));
     sx_timeout_init(&s->idle, on_idle_over);
     sx_request_ids_init(&s->ids);
     build_fixed(s);
     sx_http_head_init(s);
-    s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    sx_http_listeners_init(s);
+    if (set->limits.connections_per_client > 0 &&
+        sx_peers_create(set->limits.connections_per_client, &s->peers) < 0)
+        goto fail;
     if (set->gzip && sx_gzip_create(&s->gzip) < 0)
         goto fail;
     if (start_handles(s) < 0)
@@ -156,6 +187,7 @@ int sx_http_server_create(const struct sx_http_settings *set, struct sx_http_ser
     return 0;
 
 fail:
+    sx_peers_destroy(s->peers);
     sx_gzip_destroy(s->gzip);
     (void)close(s->reserve_fd);
     free(s);
@@ -195,6 +227,7 @@ static void free_server(struct sx_http_server *s)
     while (s->n_spare_bufs > 0)
         sx_buf_finish(&s->spare_bufs[--s->n_spare_bufs]);
     sx_gzip_destroy(s->gzip);
+    sx_peers_destroy(s->peers);
     if (s->reserve_fd >= 0)
         (void)close(s->reserve_fd);
     free(s);
@@ -232,6 +265,7 @@ void sx_http_server_close(struct sx_http_server *s, void (*on_closed)(void *arg)
     uv_close((uv_handle_t *)&s->tick, on_handle_closed);
     uv_close((uv_handle_t *)&s->before, on_handle_closed);
     uv_close((uv_handle_t *)&s->after, on_handle_closed);
+    uv_close((uv_handle_t *)&s->awake, on_handle_closed);
 }
 
 void sx_http_buf_borrow(struct sx_http_server *s, struct sx_buf *b)

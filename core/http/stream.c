@@ -90,6 +90,7 @@ int sx_http_stream_write(struct sx_http_stream *s, const void *data, size_t len)
     }
     if (!s->is_started) {
         sx_buf_add(&s->early, data, len);
+        sx_http_hold_waiting(s->req, s->early.cap);
         return sx_buf_failed(&s->early) ? SX_ERR_NOMEM : 0;
     }
     put_chunk(s, output(c), data, len);

@@ -19,6 +19,8 @@ static void count(struct sx_req *r, uint64_t ns)
     c->bytes_in = http->bytes_in;
     c->connections_opened = http->connections_opened;
     c->connections_open = http->connections_open;
+    c->connections_refused = http->refused;
+    c->connections_evicted = http->evicted;
     if (r->entry != NULL)
         sx_board_route_done(ps->rt.slot, r->entry->board, r->http.resp.status, ns);
 }

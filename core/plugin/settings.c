@@ -19,6 +19,8 @@ static struct sx_http_limits limits_of(const struct sx_config_http *h)
         .pipelined = h->pipelined,
         .unread_bytes = h->unread_bytes,
         .connections = h->connections,
+        .connections_per_client = h->connections_per_client,
+        .buffered_bytes = h->buffered_bytes,
         .header_ms = h->header_ms,
         .body_ms = h->body_ms,
         .idle_ms = h->idle_ms,

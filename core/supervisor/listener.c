@@ -78,7 +78,21 @@ struct sx_listener *sx_listener_create(struct sx_listeners *ls, const struct sx_
     return l;
 }
 
-/* Accepted sockets inherit TCP_NODELAY on Linux. */
+/* A client whose machine is gone says nothing: after three minutes its connection is closed, even
+ * one on which a stream waits for its next event. */
+static int keep_alive(int fd)
+{
+    const int on = 1, idle_s = 120, every_s = 15, times = 4;
+
+    return setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0 ||
+                   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s) != 0 ||
+                   setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s) != 0 ||
+                   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times) != 0
+               ? SX_ERR_IO
+               : 0;
+}
+
+/* Accepted sockets inherit all of these on Linux. */
 static int set_options(int fd, int family)
 {
     const int on = 1;
@@ -86,7 +100,7 @@ static int set_options(int fd, int family)
     if (family == AF_UNIX)
         return 0;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 || keep_alive(fd) < 0)
         return SX_ERR_IO;
     /* So that "[::]" and "0.0.0.0" can be configured side by side, whatever the sysctl says. */
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)

@@ -214,8 +214,10 @@ int sx_worker_build(struct sx_worker *w, struct sx_report *rep)
 {
     struct sx_work_settings work = { &w->loop, w->config->server.pool_threads,
                                      w->config->server.pool_queue, sx_plugins_lose_work };
-    int err = load_plugins(w, rep);
+    int err;
 
+    sx_worker_files(w);
+    err = load_plugins(w, rep);
     if (err == 0)
         err = sx_work_create(&work, &w->work);
     if (err == 0)

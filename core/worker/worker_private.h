@@ -70,6 +70,7 @@ bool sx_worker_log_db(void *arg, int severity, const char *text);
 
 /* budget.c: connections of all workers against the server's max_connections, said once */
 void sx_worker_budget(struct sx_worker *w);
+void sx_worker_files(struct sx_worker *w); /* before the loop listens */
 
 /* fault.c: fatal signals say where they struck, from watch on; map after each loading */
 int sx_worker_fault_watch(struct sx_worker *w);

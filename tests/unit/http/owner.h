@@ -157,6 +157,7 @@ static inline struct sx_http_limits usual_limits(void)
                                     .pipelined = 4,
                                     .unread_bytes = 50000,
                                     .connections = 10,
+                                    .buffered_bytes = 1 << 30,
                                     .header_ms = 100,
                                     .body_ms = 100,
                                     .idle_ms = 100,
