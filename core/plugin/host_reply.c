@@ -23,14 +23,32 @@ static bool is_answered(const struct sx_req *r)
 
 int sx_host_reply_header(sx_req *r, const char *name, const char *value, int32_t mode)
 {
-    int err;
+    int err = name == NULL || value == NULL
+                  ? SX_EINVAL
+                  : sx_http_set_header(&r->http, sx_slice_of(name), sx_slice_of(value),
+                                       mode == SX_APPEND);
 
-    if (name == NULL || value == NULL)
-        return SX_EINVAL;
-    err = sx_http_set_header(&r->http, sx_slice_of(name), sx_slice_of(value), mode == SX_APPEND);
     if (err == SX_ERR_INVALID)
+        sx_report_fault(r->plugin, r, "the header \"%.80s\" was refused: %s",
+                        name == NULL ? "" : name,
+                        name == NULL || value == NULL
+                            ? "its name or value is NULL"
+                            : sx_http_header_fault(sx_slice_of(name), sx_slice_of(value)));
+    return err;
+}
+
+int sx_tell_refusal(struct sx_req *r, int err, int status, const char *type)
+{
+    if (err != SX_ERR_INVALID)
+        return err;
+    if (type != NULL && sx_http_header_fault(sx_slice_of("type"), sx_slice_of(type)) != NULL)
         sx_report_fault(r->plugin, r,
-                        "a header that may not be set, or with a bad name or value, was refused");
+                        "the header \"Content-Type\" was refused: \"%.80s\" has a "
+                        "control byte",
+                        type);
+    else
+        sx_report_fault(r->plugin, r, "the status %d was refused: it cannot be that of this answer",
+                        status);
     return err;
 }
 
@@ -63,7 +81,10 @@ int sx_host_reply_cookie(sx_req *r, const sx_cookie_spec *given, size_t size)
                                  sx_slice_make(line.data, line.len), true);
     sx_buf_finish(&line);
     if (err == SX_ERR_INVALID)
-        sx_report_fault(r->plugin, r, "a cookie with a bad name, value or path was refused");
+        sx_report_fault(r->plugin, r,
+                        "the cookie \"%.80s\" was refused: its name, value or path has a byte that "
+                        "may not be there, or its name promises what it does not keep",
+                        spec.name == NULL ? "" : spec.name);
     return err;
 }
 
@@ -82,12 +103,16 @@ void sx_host_body_commit(sx_req *r, size_t n)
 
 int sx_host_reply_body(sx_req *r, int32_t status, const char *type)
 {
-    return is_answered(r) ? refuse_second(r) : sx_http_reply_body(&r->http, status, type);
+    if (is_answered(r))
+        return refuse_second(r);
+    return sx_tell_refusal(r, sx_http_reply_body(&r->http, status, type), status, type);
 }
 
 int sx_host_reply(sx_req *r, int32_t status, const char *type, const void *data, size_t len)
 {
-    return is_answered(r) ? refuse_second(r) : sx_http_reply(&r->http, status, type, data, len);
+    if (is_answered(r))
+        return refuse_second(r);
+    return sx_tell_refusal(r, sx_http_reply(&r->http, status, type, data, len), status, type);
 }
 
 static int write_json(const char *data, size_t len, void *arg)
@@ -114,12 +139,14 @@ int sx_host_reply_json(sx_req *r, int32_t status, json_t *taken)
     json_decref(taken);
     if (err != 0)
         return SX_ENOMEM;
-    return sx_http_reply_body(&r->http, status, JSON_TYPE);
+    return sx_tell_refusal(r, sx_http_reply_body(&r->http, status, JSON_TYPE), status, NULL);
 }
 
 int sx_host_reply_problem(sx_req *r, int32_t status, const char *code, const char *fmt, va_list ap)
 {
-    return is_answered(r) ? refuse_second(r) : sx_http_vproblem(&r->http, status, code, fmt, ap);
+    if (is_answered(r))
+        return refuse_second(r);
+    return sx_tell_refusal(r, sx_http_vproblem(&r->http, status, code, fmt, ap), status, NULL);
 }
 
 int sx_host_reply_file(sx_req *r, const char *root, const char *path)

@@ -100,7 +100,7 @@ int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_st
     err = sx_http_stream_open(&r->http, status, type, &below, s, &s->http);
     if (err < 0) {
         free(s);
-        return err;
+        return sx_tell_refusal(r, err, status, type);
     }
     sx_list_push(&r->set->streams, &s->link);
     s->plugin->n_streams++;
@@ -156,8 +156,13 @@ int sx_host_stream_event(sx_stream *s, const char *event, const char *id, const 
     struct sx_buf b;
     int err;
 
-    if (!is_one_line(event) || !is_one_line(id) || data == NULL)
+    if (!is_one_line(event) || !is_one_line(id) || data == NULL) {
+        sx_report_fault(s->plugin, NULL, "an event was refused: its %s",
+                        !is_one_line(event) ? "\"event\" has a line end"
+                        : !is_one_line(id)  ? "\"id\" has a line end"
+                                            : "data is NULL");
         return SX_EINVAL;
+    }
     sx_buf_init(&b, MAX_EVENT_BYTES);
     add_field(&b, "event: ", event);
     add_field(&b, "id: ", id);

@@ -219,6 +219,9 @@ void sx_log_about(struct sx_plugin *p, const struct sx_req *r, enum sx_log_sever
 void sx_report_outage(struct sx_plugin *p, const struct sx_req *r, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* host_reply.c: says what was wrong with an answer that was refused; err again. */
+int sx_tell_refusal(struct sx_req *r, int err, int status, const char *type);
+
 /* manifest.c, options.c, mount.c */
 int sx_manifest_take(struct sx_plugin *p, const sx_manifest *m, struct sx_report *rep);
 void sx_manifest_release(struct sx_plugin *p);

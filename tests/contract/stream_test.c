@@ -41,6 +41,7 @@ static void events_keep_their_lines(sx_test *t)
     assert_int_equal(noted_int(t, "bad id"), EINVAL_);
     assert_int_equal(noted_int(t, "bad event"), EINVAL_);
     assert_int_equal(noted_int(t, "no data"), EINVAL_);
+    assert_non_null(strstr(sx_test_logged(t), "an event was refused: its \"id\" has a line end"));
     assert_int_equal(noted_int(t, "after the end"), ECLOSED_);
 }
 
