@@ -15,7 +15,8 @@ from harness.process import CHECKOUT
 from harness.wait import until
 
 CROWD = int(os.environ.get("SX_TEST_CROWD", "2000"))
-ASKED = 400
+ASKED = 200
+TIMES = 4  # the least of so many counts: others may have had something to do meanwhile
 
 
 def cpu_s(pid):
@@ -42,10 +43,14 @@ def ask_normally(server, n=ASKED):
         assert server.get("/probe/ok").text == "ok"
 
 
-def cost_of_asking(server, pid):
-    before = cpu_s(pid)
-    ask_normally(server)
-    return cpu_s(pid) - before
+def least_cost_of_asking(server, pid):
+    """CPU time of the worker for requests of a well-behaved client."""
+    def once():
+        before = cpu_s(pid)
+        ask_normally(server)
+        return cpu_s(pid) - before
+
+    return min(once() for _ in range(TIMES))
 
 
 # -- slow clients
@@ -64,7 +69,7 @@ KINDS = {
     "idle": (HEAD + b"\r\n", b"", b"HTTP/1.1 200 "),
     "never reading": (LARGE, b"", None),
 }
-SLOW = {"http": {"header_ms": 4000, "body_ms": 4000, "idle_ms": 4000, "write_ms": 2000},
+SLOW = {"http": {"header_ms": 4000, "body_ms": 4000, "idle_ms": 4000, "write_ms": 4000},
         "log": {"access": "off"}}
 
 
@@ -79,19 +84,19 @@ def test_thousands_of_slow_clients_cost_the_others_nothing(server, kind, tmp_pat
     first, more, told = KINDS[kind]
     s = server(SLOW, plugins=with_large_file(tmp_path), wants_database=False)
     [pid] = s.workers()
-    cost_alone = min(cost_of_asking(s, pid) for _ in range(2))
+    cost_alone = least_cost_of_asking(s, pid)
 
     with Crowd(s.port, CROWD, first) as crowd:
         until(lambda: files(pid) > CROWD, "all of them are connected")
         crowd.send(more)
-        cost_beside = min(cost_of_asking(s, pid) for _ in range(2))
+        cost_beside = least_cost_of_asking(s, pid)
         cost, wall = cpu_s(pid), os.times().elapsed
         answers = crowd.wait_closed() if told else []
         until(lambda: files(pid) < 100, "they are given up, and their descriptors are free")
         cost, wall = cpu_s(pid) - cost, os.times().elapsed - wall
 
     assert all(answer.startswith(told) for answer in answers)
-    assert cost_beside < 2 * cost_alone
+    assert cost_beside < 3 * cost_alone
     assert kind != "idle" or cost < wall / 2
     ask_normally(s, 20)
 
