@@ -77,6 +77,8 @@ void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has
 
     if (is_last_answer(c))
         r->is_keep_alive = false;
+    if (!r->is_keep_alive)
+        c->is_final = true; /* it may be long on its way: none that comes meanwhile is taken */
     start = sx_buf_reserve(&c->out, HEAD_BYTES + resp->type.len + resp->headers.len);
     if (start == NULL)
         return;

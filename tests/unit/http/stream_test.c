@@ -79,6 +79,25 @@ static void refuses_stream_writes_above_the_mark_and_says_when_it_is_drained(voi
     turn(f);
 }
 
+/* The client has read that it closes and forgets what it sent behind: it must not be done. */
+static void takes_no_request_behind_a_stream_whose_head_said_close(void **state)
+{
+    struct fixture *f = *state;
+
+    sx_http_server_drain(f->server, 60000, NULL, NULL);
+    feed(f, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    turn(f);
+    assert_int_equal(count(f, "Connection: close"), 1);
+
+    feed(f, "GET /late HTTP/1.1\r\nHost: h\r\n\r\n");
+    sx_http_stream_end(f->stream);
+    turn(f);
+
+    assert_int_equal(count(f, "HTTP/1.1 200"), 1);
+    assert_int_equal(f->n_ended, 1);
+    assert_true(f->is_closed);
+}
+
 static void on_drained(void *arg)
 {
     ((struct fixture *)arg)->is_drained = true;
@@ -115,6 +134,7 @@ int main(void)
         TEST(closes_a_stream_whose_answer_is_taken_back),
         TEST(sends_nothing_behind_a_body_that_ends_with_the_connection),
         TEST(refuses_stream_writes_above_the_mark_and_says_when_it_is_drained),
+        TEST(takes_no_request_behind_a_stream_whose_head_said_close),
         TEST(closes_the_connection_of_a_stream_that_ends_in_the_drain),
         TEST(ends_the_answer_to_head_with_its_head),
     };
