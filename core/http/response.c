@@ -32,9 +32,9 @@ static bool is_reserved(struct sx_slice name)
 static char *find_line(struct sx_http_req *r, struct sx_slice name, size_t *ret_len)
 {
     char *at = r->resp.headers.data;
-    char *end = at + r->resp.headers.len;
+    char *end = at == NULL ? NULL : at + r->resp.headers.len;
 
-    while (at != NULL && at < end) {
+    while (at < end) {
         char *lf = memchr(at, '\n', (size_t)(end - at));
         size_t len = (size_t)(lf + 1 - at);
 
