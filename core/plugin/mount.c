@@ -18,12 +18,14 @@ static int make_path(struct sx_entry *e, const char *prefix)
     return 0;
 }
 
+/* A '.' may stand in a name: only "...}" and '}' end it. */
 static bool is_path_param(const struct sx_entry *e, const char *name)
 {
     size_t len = strlen(name);
 
     for (const char *at = strchr(e->route->path, '{'); at != NULL; at = strchr(at + 1, '{'))
-        if (strncmp(at + 1, name, len) == 0 && (at[1 + len] == '}' || at[1 + len] == '.'))
+        if (strncmp(at + 1, name, len) == 0 &&
+            (at[1 + len] == '}' || strncmp(at + 1 + len, "...}", 4) == 0))
             return true;
     return false;
 }

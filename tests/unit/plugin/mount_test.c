@@ -166,20 +166,25 @@ static void every_malformed_route_is_told(void **state)
         { .name = "one",
           .routes = { ROUTE("GET", "/{a"),
                       ROUTE("GET", "/{rest...}/behind"),
-                      { .method = "GET", .path = "/b/{ids}", .handler = handler, .params = id } } },
+                      { .method = "GET", .path = "/b/{ids}", .handler = handler, .params = id },
+                      { .method = "GET",
+                        .path = "/c/{id.x}",
+                        .handler = handler,
+                        .params = id } } },
     };
     static const char *const expected[] = {
         "plugin \"one\": route GET /{a: ",
         "plugin \"one\": route GET /{rest...}/behind: ",
-        "declares the path parameter \"id\", which its path does not have",
+        "/b/{ids} declares the path parameter \"id\", which its path does not have",
+        "/c/{id.x} declares the path parameter \"id\", which its path does not have",
     };
     struct mounted m;
 
     (void)state;
     mount(&m, given, 1);
 
-    assert_int_equal(m.rep.n_faults, 3);
-    for (size_t i = 0; i < 3; i++)
+    assert_int_equal(m.rep.n_faults, 4);
+    for (size_t i = 0; i < 4; i++)
         assert_non_null(strstr(m.rep.faults[i], expected[i]));
     finish(&m);
 }
