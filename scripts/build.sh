@@ -21,3 +21,14 @@ build()
         cmake --build --preset "$preset" "${targets[@]}" -- -k 0 8>&-
     ) 8>"$checkout/build/.$preset.lock"
 }
+
+# sanitized COMMAND…: the sanitizers of gcc 12 and clang 14 cannot map their shadow where the
+# kernel spreads addresses widely.
+sanitized()
+{
+    if setarch -R true 2>/dev/null; then
+        setarch -R "$@"
+    else
+        "$@"
+    fi
+}

@@ -12,6 +12,7 @@ test_main()
     local filter=${1:-}
 
     exec </dev/null
+    use fuzz
     packages_need packages.txt packages-test.txt
     test_out=$(mktemp -d /tmp/sim-exchange-test-XXXXXXXX)
     trap test_end EXIT
@@ -34,17 +35,31 @@ test_with_builds()
     test_step build_clang build clang || true
     test_step build_tsan build tsan || true
 
+    test_fuzz "$filter"
     test_start_postgres
     say "unit tests under ASan and UBSan"
-    test_step unit test_aslr \
+    test_step unit sanitized \
         tests/run-units build/asan "$test_out/unit.count" "$filter" || true
     say "unit tests of threads under TSan"
-    test_step threads test_aslr \
+    test_step threads sanitized \
         tests/run-units build/tsan "$test_out/threads.count" "$filter" \
         base_log work_ db_lease worker_thread || true
     say "lints and system tests"
-    test_step system test_aslr \
+    test_step system sanitized \
         tests/run-pytest "$test_out/system.count" "$filter" tests/lint tests/http tests/system || true
+}
+
+# All seeds of the fuzz targets, and a fixed number of inputs made from them.
+test_fuzz()
+{
+    if ! fuzz_is_possible; then
+        say "no fuzz targets: the clang of this machine links no libFuzzer"
+        printf '0 0 1\n' >"$test_out/fuzz.count"
+        return
+    fi
+    test_step build_fuzz build fuzz || return 0
+    say "fuzz targets, a moment each"
+    test_step fuzz sanitized tests/run-fuzz --quick "$test_out/fuzz.count" "$1" || true
 }
 
 # test_step NAME COMMAND…: without counts of its own a failure counts as one.
@@ -57,16 +72,6 @@ test_step()
     [ -f "$test_out/$name.count" ] || printf '0 1 0\n' >"$test_out/$name.count"
     say "FAILED: $name"
     return 1
-}
-
-# The sanitizers of gcc 12 cannot map their shadow where the kernel spreads addresses widely.
-test_aslr()
-{
-    if setarch -R true 2>/dev/null; then
-        setarch -R "$@"
-    else
-        "$@"
-    fi
 }
 
 # One cluster for all tests; each makes a database of its own in it.
