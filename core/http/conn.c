@@ -222,6 +222,8 @@ static void conn_flush(struct sx_http_conn *c)
 {
     ssize_t n;
 
+    if (c->phase == PHASE_CLOSED) /* its descriptor may be another file's by now */
+        return;
     if (sx_buf_failed(&c->out)) { /* a part of an answer is missing */
         sx_http_conn_abort(c);
         return;

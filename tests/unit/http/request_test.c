@@ -119,6 +119,20 @@ static void outlives_a_connection_that_ends_inside_the_handler(void **state)
     assert_int_equal(f->n_ended, 1);
 }
 
+/* The handler runs while the connection is about to write what was answered before it. */
+static void writes_nothing_once_a_handler_has_closed_the_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    feed(f, "GET /later HTTP/1.1\r\nHost: h\r\n\r\nPOST /hang-up HTTP/1.1\r\nHost: h\r\n\r\n");
+    finish_pending(f, 0);
+    turn(f);
+
+    assert_true(f->is_closed);
+    assert_int_equal(f->n_ended, 2);
+    assert_int_equal(f->out.len, 0);
+}
+
 static void lets_one_handler_answer_more_requests_than_it_keeps_objects_for(void **state)
 {
     struct fixture *f = *state;
@@ -158,6 +172,7 @@ int main(void)
         TEST(answers_504_at_the_deadline_and_lets_the_owner_finish_later),
         TEST(answers_behind_a_pending_request_without_a_head),
         TEST(outlives_a_connection_that_ends_inside_the_handler),
+        TEST(writes_nothing_once_a_handler_has_closed_the_connection),
         TEST(lets_one_handler_answer_more_requests_than_it_keeps_objects_for),
         TEST(tells_the_owner_when_the_client_leaves),
     };
