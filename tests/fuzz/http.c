@@ -84,8 +84,14 @@ static void send_rest(struct run *r, struct script *s)
 
 static void play(struct run *r, struct script *s)
 {
-    for (size_t i = 0; i < MAX_STEPS && s->ops.len > 0 && s->left.len > 0; i++)
+    size_t since = 0; /* steps without a byte that was taken */
+
+    for (size_t i = 0; i < MAX_STEPS && since < 2 * s->ops.len && s->left.len > 0; i++) {
+        size_t before = s->left.len;
+
         step(r, s, s->ops.data[i % s->ops.len]);
+        since = s->left.len == before ? since + 1 : 0;
+    }
     send_rest(r, s);
     run_settle(r);
 }

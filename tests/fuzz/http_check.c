@@ -171,6 +171,38 @@ static bool is_same_head(struct sx_slice a, struct sx_slice b)
            memcmp(a.data + at + 1, b.data + at + 1, a.len - at - 1) == 0;
 }
 
+static size_t count_field(struct sx_slice head, const char *name)
+{
+    struct sx_slice rest = head;
+    size_t n = 0;
+
+    while (rest.data != NULL) {
+        struct sx_slice line = sx_slice_cut(&rest, '\n');
+
+        n += sx_slice_is_nocase(sx_slice_cut(&line, ':'), name);
+    }
+    return n;
+}
+
+/* What two servers may read in two ways must be refused, not repaired. */
+static void check_head(struct sx_slice head)
+{
+    size_t n_lengths = count_field(head, "Content-Length");
+    size_t n_codings = count_field(head, "Transfer-Encoding");
+    size_t n_hosts = count_field(head, "Host");
+
+    for (size_t i = 0; i < head.len; i++) {
+        char next = i + 1 < head.len ? head.data[i + 1] : '\0';
+
+        fuzz_check(head.data[i] != '\r' || next == '\n', "a bare CR in a head");
+        fuzz_check(next != '\n' || head.data[i] == '\r', "a bare LF in a head");
+        fuzz_check(head.data[i] != '\n' || (next != ' ' && next != '\t' && next != ':'),
+                   "a folded or a nameless line");
+    }
+    fuzz_check(n_lengths + n_codings <= 1, "%zu lengths and %zu codings", n_lengths, n_codings);
+    fuzz_check(n_hosts <= 1, "%zu hosts", n_hosts);
+}
+
 static void check_one(const struct run_record *record, struct sx_slice *s, bool is_last)
 {
     struct sx_slice head;
@@ -181,6 +213,7 @@ static void check_one(const struct run_record *record, struct sx_slice *s, bool 
     head = naive_head(*s);
     fuzz_check(head.data != NULL && is_same_head(head, record->head),
                "a request from elsewhere: \"%.*s\"", (int)record->head.len, record->head.data);
+    check_head(head);
     *s = sx_slice_after(*s, head.len);
     sx_buf_init(&body, 1u << 26);
     framed = naive_body(head, s, &body);

@@ -74,11 +74,21 @@ static void put_text(struct sx_buf *b, size_t len)
     sx_buf_commit(b, len);
 }
 
+static uint64_t hash_of(struct sx_slice s, uint64_t before)
+{
+    return before * 31 + fuzz_hash(s.data, s.len);
+}
+
+/* All that a request holds: what was moved with it when it had to wait is still the same. */
 static void echo(struct sx_http_req *r)
 {
+    uint64_t hash = hash_of(r->body, hash_of(r->host, hash_of(r->query, hash_of(r->path, 0))));
+
+    for (uint32_t i = 0; i < r->n_headers; i++)
+        hash = hash_of(r->headers[i].value, hash_of(r->headers[i].name, hash));
     sx_buf_printf(&r->resp.body, "%.*s %.*s %u %zu %016llx", (int)r->method.len, r->method.data,
                   (int)r->target.len, r->target.data, r->n_headers, r->body.len,
-                  (unsigned long long)fuzz_hash(r->body.data, r->body.len));
+                  (unsigned long long)hash);
     (void)sx_http_reply_body(r, 200, "text/plain");
     sx_http_complete(r);
 }
