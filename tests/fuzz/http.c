@@ -3,8 +3,8 @@
  * and without sockets, while answers come later, clients do not read, leave or wait too long.
  *
  * The first line of the input is a mode and a script, what is behind it is sent.  The mode is a
- * letter: its bits, from 'a' on, are sockets, gzip, CORS.  The script is gone through again and
- * again until all is sent:
+ * letter: its bits, from 'a' on, are sockets, gzip, CORS, trusted proxies.  The script is gone
+ * through again and again until all is sent:
  *
  *   0-9 send 1 to 4096 bytes    c C answer the oldest, the newest that waits
  *   w turn the loop             S write to a stream     r R read 100 bytes, all
@@ -110,7 +110,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct sx_slice bytes = fuzz_input(data, len), ops = fuzz_line(&bytes);
     unsigned mode = ops.len == 0 ? 0 : (unsigned char)ops.data[0] - 'a';
-    struct run_options o = { .has_gzip = (mode & 2) != 0, .has_cors = (mode & 4) != 0 };
+    struct run_options o = { .has_gzip = (mode & 2) != 0,
+                             .has_cors = (mode & 4) != 0,
+                             .has_proxies = (mode & 8) != 0 };
     struct run *whole, *cut;
 
     if (bytes.len == 0)

@@ -8,10 +8,13 @@
  *   /u a stream, then another answer                    /w a problem over an answer
  *   /x all that a request tells      /y a stream that begins later      others: what they sent
  */
+#include "http_run.h"
+
+#include <arpa/inet.h>
+
 #include "base/error.h"
 #include "files.h"
 #include "http/multipart.h"
-#include "http_run.h"
 
 #define MAX_PIECE 3000u
 #define N_PIECES  3
@@ -117,6 +120,14 @@ static void answer_header(struct sx_http_req *r)
     sx_http_complete(r);
 }
 
+static bool is_address(const char *text)
+{
+    struct in6_addr address;
+
+    return strcmp(text, "unix") == 0 || inet_pton(AF_INET, text, &address) == 1 ||
+           inet_pton(AF_INET6, text, &address) == 1;
+}
+
 static void tell_all(struct sx_http_req *r)
 {
     static const char *const names[] = { "accept", "x-forwarded-for", "cookie", "range" };
@@ -125,7 +136,9 @@ static void tell_all(struct sx_http_req *r)
         sx_buf_printf(&r->resp.body, "%zu ",
                       sx_http_header_list(r, names[i], strlen(names[i])).len);
     fuzz_check(sx_http_request_id(r)[0] != '\0', "a request without an id");
-    fuzz_check(sx_http_remote(r) != NULL && sx_http_scheme(r) != NULL, "a client from nowhere");
+    fuzz_check(is_address(sx_http_remote(r)), "the client is \"%s\"", sx_http_remote(r));
+    fuzz_check(strcmp(sx_http_scheme(r), "http") == 0 || strcmp(sx_http_scheme(r), "https") == 0,
+               "the scheme is \"%s\"", sx_http_scheme(r));
     (void)sx_http_trace(r);
     (void)sx_http_reply_body(r, 200, "text/html; charset=utf-8");
     sx_http_complete(r);

@@ -70,6 +70,14 @@ static void keep_turning(struct run *r)
     (void)uv_timer_start(&r->far, on_far, UINT64_MAX / 2, 0);
 }
 
+/* Both kinds of peers, so that what the client says of others counts. */
+static void trust(struct run *r)
+{
+    static const char *const items[] = { "unix", "127.0.0.1", "10.0.0.0/8", "2001:db8::/32" };
+
+    fuzz_check(sx_proxies_create(items, 4, NULL, &r->proxies) == 0, "no proxies");
+}
+
 struct run *run_create(const struct run_options *o)
 {
     static const char *const any[] = { "*" }, *const methods[] = { "GET", "PUT" };
@@ -95,6 +103,9 @@ struct run *run_create(const struct run_options *o)
     set.loop = &r->loop;
     if (o->has_cors)
         set.cors = &cors;
+    if (o->has_proxies)
+        trust(r);
+    set.proxies = r->proxies;
     owner_ops(r, &set.ops);
     fuzz_check(sx_http_server_create(&set, &r->server) == 0, "no server");
     if (o->has_sockets)
@@ -260,6 +271,7 @@ void run_destroy(struct run *r)
         free((char *)(uintptr_t)r->records[i].body.data);
     }
     free(r->records);
+    sx_proxies_destroy(r->proxies);
     sx_buf_finish(&r->out);
     free(r);
 }

@@ -33,15 +33,16 @@ struct run_stream {
 };
 
 struct run_options {
-    bool has_sockets, has_gzip, has_cors, is_draining;
+    bool has_sockets, has_gzip, has_cors, has_proxies;
 };
 
 struct run {
     uv_loop_t loop;
     uv_timer_t far; /* never comes */
     struct sx_http_server *server;
-    struct sx_http_conn *conn; /* of memory; NULL: it has closed, or there are sockets */
-    int fd;                    /* the client's end; -1 without sockets */
+    struct sx_proxies *proxies; /* owned, or NULL */
+    struct sx_http_conn *conn;  /* of memory; NULL: it has closed, or there are sockets */
+    int fd;                     /* the client's end; -1 without sockets */
     bool is_closed, is_server_closed;
     bool is_rude; /* somebody left, or time went by: answers may be missing */
     struct sx_buf out;
