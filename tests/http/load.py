@@ -68,6 +68,7 @@ class Load:
         self.again = []  # to be asked again
         self.totals = Totals()
         self.tells_begin = False
+        self.rate, self.due = 0, time.monotonic()
 
     def is_over(self):
         is_late = self.until is not None and time.monotonic() >= self.until
@@ -75,6 +76,13 @@ class Load:
 
     def stop(self):
         self.until = time.monotonic()
+
+    async def pace(self):
+        """Waits for the next batch's turn, so that all together make rate of them a second."""
+        if self.rate:
+            now = time.monotonic()
+            self.due = max(self.due + 1 / self.rate, now)
+            await asyncio.sleep(self.due - now)
 
     def take(self, count):
         """Up to so many requests, those first that have to be asked again."""
@@ -143,6 +151,7 @@ class Connection:
             return
         try:
             while not self.has_said_close and not self.load.is_over():
+                await self.load.pace()
                 if not await self.exchange():
                     return
             await self.expect_end()
@@ -238,10 +247,10 @@ async def run_clients(load, connections):
 
 
 def run(address, mode="keepalive", count=10000, seconds=0, connections=20,
-        routes=("token", "echo"), tells_begin=False):
+        routes=("token", "echo"), tells_begin=False, rate=0):
     """Runs to the end and returns the Totals."""
     load = Load(address, mode, count, seconds, routes)
-    load.tells_begin = tells_begin
+    load.tells_begin, load.rate = tells_begin, rate
     started = time.monotonic()
     asyncio.run(run_clients(load, connections))
     load.totals.seconds = round(time.monotonic() - started, 3)
@@ -259,6 +268,7 @@ def parse_arguments():
     parser.add_argument("--routes", default="token,echo")
     parser.add_argument("--allow", type=int, action="append", default=[],
                         help="a status that is no fault")
+    parser.add_argument("--rate", type=float, default=0, help="batches a second; 0: all it can")
     parser.add_argument("--tell-begin", action="store_true", help="print a line before it begins")
     return parser.parse_args()
 
@@ -270,7 +280,7 @@ def main():
     if not set(routes) <= {"token", "echo", "db"}:
         sys.exit("--routes: expected some of token, echo, db, found %r" % options.routes)
     totals = run((host, int(port)), options.mode, options.count, options.seconds,
-                 options.connections, routes, options.tell_begin)
+                 options.connections, routes, options.tell_begin, options.rate)
     print(json.dumps(dataclasses.asdict(totals)))
     sys.exit(1 if totals.faults(options.allow) else 0)
 

@@ -13,8 +13,10 @@ class Load:
     """One run of load.py.  Its totals come from finish(), or the block's end."""
 
     def __init__(self, port, *, mode="keepalive", connections=20, routes="token,echo", count=None,
-                 seconds=None):
+                 seconds=None, rate=0):
         limits = ["--count", str(count if count is not None else 10 ** 9)]
+        if rate:
+            limits += ["--rate", str(rate)]
         if seconds is not None:
             limits += ["--seconds", str(seconds)]
         self.totals = None
