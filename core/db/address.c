@@ -4,6 +4,9 @@
  * libpq would look names up inside PQconnectPoll and block the loop.  So names are resolved
  * with uv_getaddrinfo() first and given as hostaddr; host stays for certificates and
  * password files.  Sockets, numbers and a service file's entry need no lookup.
+ *
+ * Each name is looked up once for all connections, all names at once, and what was found is
+ * kept: a name server that is silent hides neither the other hosts nor this one for long.
  */
 #include "db/db_private.h"
 
@@ -14,17 +17,19 @@
 
 #include "base/error.h"
 
-enum { MAX_HOSTS = 64 };
+enum { MAX_ADDRS = 8, FRESH_MS = 1000, SHUN_MS = 30000 };
 
+/* One name of an address. */
 struct sx_db_lookup {
     uv_getaddrinfo_t req;
-    struct sx_db_conn *conn; /* NULL: nobody waits any more */
     struct sx_db_pool *pool;
-    const struct sx_db_address *address;
-    size_t i;                           /* the host that is looked up */
-    struct sx_db_host found[MAX_HOSTS]; /* owned texts */
-    size_t n_found;
-    char why[200];
+    struct sx_db_address *address;
+    size_t i; /* of the host */
+    bool is_under_way;
+    uint64_t asked_ms, answered_ms;
+    char addrs[MAX_ADDRS][INET6_ADDRSTRLEN]; /* as found last */
+    size_t n_addrs;
+    char why[200]; /* nothing was found the last time; or "" */
 };
 
 static void free_host(struct sx_db_host *h)
@@ -92,7 +97,8 @@ static int read_hosts(struct sx_db_address *a, const char *names, const char *ad
     char name[256], addr[64], port[16];
 
     a->hosts = calloc(n + 1, sizeof *a->hosts);
-    if (a->hosts == NULL)
+    a->lookups = calloc(n + 1, sizeof *a->lookups);
+    if (a->hosts == NULL || a->lookups == NULL)
         return SX_ERR_NOMEM;
     for (; a->n_hosts < n; a->n_hosts++) {
         list_part(names, a->n_hosts, name, sizeof name);
@@ -155,32 +161,18 @@ void sx_db_address_finish(struct sx_db_address *a)
     for (size_t i = 0; i < a->n_hosts; i++)
         free_host(&a->hosts[i]);
     free(a->hosts);
+    free(a->lookups);
     free(a->url);
     memset(a, 0, sizeof *a);
 }
 
 /* --- looking up ----------------------------------------------------------------- */
 
-static void look_up_from(struct sx_db_lookup *l);
-
-static void free_lookup(struct sx_db_lookup *l)
+static void keep_answer(struct sx_db_lookup *l, const struct addrinfo *answer)
 {
-    for (size_t i = 0; i < l->n_found; i++)
-        free_host(&l->found[i]);
-    free(l);
-}
-
-static void add_found(struct sx_db_lookup *l, const struct sx_db_host *h, const char *addr)
-{
-    if (l->n_found < MAX_HOSTS && set_host(&l->found[l->n_found], h->name, addr, h->port) == 0)
-        l->n_found++;
-}
-
-static void add_answer(struct sx_db_lookup *l, const struct addrinfo *answer)
-{
-    char text[INET6_ADDRSTRLEN];
-
-    for (; answer != NULL; answer = answer->ai_next) {
+    l->n_addrs = 0;
+    l->why[0] = '\0';
+    for (; answer != NULL && l->n_addrs < MAX_ADDRS; answer = answer->ai_next) {
         const void *addr =
             answer->ai_family == AF_INET6
                 ? (const void *)&((const struct sockaddr_in6 *)(const void *)answer->ai_addr)
@@ -188,9 +180,19 @@ static void add_answer(struct sx_db_lookup *l, const struct addrinfo *answer)
                 : (const void *)&((const struct sockaddr_in *)(const void *)answer->ai_addr)
                       ->sin_addr;
 
-        if (inet_ntop(answer->ai_family, addr, text, sizeof text) != NULL)
-            add_found(l, &l->address->hosts[l->i], text);
+        if (inet_ntop(answer->ai_family, addr, l->addrs[l->n_addrs], INET6_ADDRSTRLEN) != NULL)
+            l->n_addrs++;
     }
+}
+
+/* Addresses of before are kept: the name server may be away, too. */
+static void end_lookup(struct sx_db_lookup *l, int status)
+{
+    l->is_under_way = false;
+    l->answered_ms = uv_now(l->pool->set.loop);
+    if (status != 0)
+        (void)snprintf(l->why, sizeof l->why, "host name \"%s\" cannot be resolved: %s",
+                       l->address->hosts[l->i].name, uv_strerror(status));
 }
 
 static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *answer)
@@ -198,75 +200,135 @@ static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *answer
     struct sx_db_lookup *l = SX_MEMBER_OF(req, struct sx_db_lookup, req);
     struct sx_db_pool *pool = l->pool;
 
-    if (l->conn == NULL) {
-        free_lookup(l);
-    } else {
-        if (status == 0)
-            add_answer(l, answer);
-        else
-            (void)snprintf(l->why, sizeof l->why, "host name \"%s\" cannot be resolved: %s",
-                           l->address->hosts[l->i].name, uv_strerror(status));
-        l->i++;
-        look_up_from(l);
-    }
+    end_lookup(l, status);
+    if (status == 0)
+        keep_answer(l, answer);
     uv_freeaddrinfo(answer);
+    for (uint32_t i = 0; i < pool->n_conns && !pool->is_closing; i++)
+        if (pool->conns[i].state == CONN_RESOLVING)
+            sx_db_conn_settle(&pool->conns[i], uv_now(pool->set.loop));
+    sx_db_pool_finish_jobs(pool);
     sx_db_pool_release(pool);
 }
 
-static void end_lookup(struct sx_db_lookup *l)
-{
-    l->conn->lookup = NULL;
-    sx_db_conn_resolved(l->conn, l->found, l->n_found, l->n_found > 0 ? NULL : l->why);
-    free_lookup(l);
-}
-
-static void look_up_from(struct sx_db_lookup *l)
+static void look_up(struct sx_db_pool *pool, struct sx_db_address *a, size_t i)
 {
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    struct sx_db_lookup *l = &a->lookups[i];
+    uint64_t now_ms = uv_now(pool->set.loop);
     int err;
 
-    for (; l->i < l->address->n_hosts; l->i++) {
-        const struct sx_db_host *h = &l->address->hosts[l->i];
-
-        if (!is_name(h)) {
-            add_found(l, h, h->addr);
-            continue;
-        }
-        err = uv_getaddrinfo(l->pool->set.loop, &l->req, on_answer, h->name, NULL, &hints);
-        if (err == 0) {
-            l->pool->n_handles++;
-            return;
-        }
-        (void)snprintf(l->why, sizeof l->why, "host name \"%s\" cannot be resolved: %s", h->name,
-                       uv_strerror(err));
-    }
-    end_lookup(l);
-}
-
-void sx_db_conn_resolve(struct sx_db_conn *conn, const struct sx_db_address *a)
-{
-    struct sx_db_lookup *l;
-
-    if (!a->needs_lookup) {
-        sx_db_conn_resolved(conn, a->hosts, a->n_hosts, NULL);
+    if (l->is_under_way ||
+        (l->answered_ms != 0 && l->why[0] == '\0' && now_ms < l->answered_ms + FRESH_MS))
         return;
-    }
-    l = calloc(1, sizeof *l);
-    if (l == NULL) {
-        sx_db_conn_resolved(conn, NULL, 0, "out of memory");
-        return;
-    }
-    l->conn = conn;
-    l->pool = conn->pool;
+    l->pool = pool;
     l->address = a;
-    conn->lookup = l;
-    look_up_from(l);
+    l->i = i;
+    l->asked_ms = now_ms;
+    err = uv_getaddrinfo(pool->set.loop, &l->req, on_answer, a->hosts[i].name, NULL, &hints);
+    if (err != 0) {
+        end_lookup(l, err);
+        return;
+    }
+    l->is_under_way = true;
+    pool->n_handles++;
 }
 
-void sx_db_lookup_abandon(struct sx_db_lookup *l)
+void sx_db_address_ask(struct sx_db_pool *pool, struct sx_db_address *a)
 {
-    if (l == NULL)
-        return;
-    l->conn = NULL;
-    (void)uv_cancel((uv_req_t *)&l->req);
+    for (size_t i = 0; i < a->n_hosts; i++)
+        if (is_name(&a->hosts[i]))
+            look_up(pool, a, i);
+}
+
+void sx_db_address_cancel(struct sx_db_address *a)
+{
+    for (size_t i = 0; i < a->n_hosts; i++)
+        if (a->lookups[i].is_under_way)
+            (void)uv_cancel((uv_req_t *)&a->lookups[i].req);
+}
+
+bool sx_db_address_waits(const struct sx_db_address *a, uint64_t since_ms)
+{
+    for (size_t i = 0; i < a->n_hosts; i++)
+        if (a->lookups[i].is_under_way && a->lookups[i].asked_ms >= since_ms)
+            return true;
+    return false;
+}
+
+/* --- the hosts, in their order -------------------------------------------------- */
+
+static bool is_same(const struct sx_db_shunned *s, const char *name, const char *addr,
+                    const char *port)
+{
+    return strcmp(s->name, name) == 0 && strcmp(s->addr, addr) == 0 && strcmp(s->port, port) == 0;
+}
+
+static bool is_shunned(const struct sx_db_address *a, const struct sx_db_host *h, uint64_t now_ms)
+{
+    for (size_t i = 0; i < SX_DB_MAX_SHUNNED; i++)
+        if (now_ms < a->shunned[i].until_ms && is_same(&a->shunned[i], h->name, h->addr, h->port))
+            return true;
+    return false;
+}
+
+void sx_db_address_shun(struct sx_db_address *a, const struct sx_db_host *h, uint64_t now_ms)
+{
+    struct sx_db_shunned *oldest = &a->shunned[0];
+
+    for (size_t i = 0; i < SX_DB_MAX_SHUNNED; i++) {
+        struct sx_db_shunned *s = &a->shunned[i];
+
+        if (is_same(s, h->name, h->addr, h->port)) {
+            oldest = s;
+            break;
+        }
+        if (s->until_ms < oldest->until_ms)
+            oldest = s;
+    }
+    (void)snprintf(oldest->name, sizeof oldest->name, "%s", h->name);
+    (void)snprintf(oldest->addr, sizeof oldest->addr, "%s", h->addr);
+    (void)snprintf(oldest->port, sizeof oldest->port, "%s", h->port);
+    oldest->until_ms = now_ms + SHUN_MS;
+}
+
+/* Borrows; as many as fit. */
+static size_t list_all(const struct sx_db_address *a, struct sx_db_host *to, size_t max)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_hosts; i++) {
+        const struct sx_db_host *h = &a->hosts[i];
+        struct sx_db_lookup *l = &a->lookups[i];
+
+        if (!is_name(h) && n < max)
+            to[n++] = *h;
+        for (size_t k = 0; k < l->n_addrs && n < max; k++)
+            to[n++] = (struct sx_db_host){ h->name, l->addrs[k], h->port };
+    }
+    return n;
+}
+
+size_t sx_db_address_hosts(const struct sx_db_address *a, uint64_t now_ms,
+                           struct sx_db_host to[SX_DB_MAX_HOSTS], size_t *ret_n_shunned)
+{
+    struct sx_db_host all[SX_DB_MAX_HOSTS];
+    size_t n = list_all(a, all, SX_DB_MAX_HOSTS), at = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!is_shunned(a, &all[i], now_ms))
+            to[at++] = all[i];
+    *ret_n_shunned = n - at;
+    for (size_t i = 0; i < n; i++)
+        if (is_shunned(a, &all[i], now_ms))
+            to[at++] = all[i];
+    return n;
+}
+
+const char *sx_db_address_why(const struct sx_db_address *a)
+{
+    for (size_t i = 0; i < a->n_hosts; i++)
+        if (a->lookups[i].why[0] != '\0')
+            return a->lookups[i].why;
+    return "the names of its hosts are not resolved in time";
 }

@@ -15,6 +15,9 @@
 #include "base/error.h"
 #include "base/log.h"
 
+/* A host's part of the time to connect is this one at least. */
+#define LEAST_PART 4u
+
 enum { MAX_PARAMS = 16, MIN_BACKOFF_MS = 100, MAX_BACKOFF_MS = 2000 };
 
 struct sx_db_watch {
@@ -155,8 +158,6 @@ static void clear_pipeline(struct sx_db_conn *conn)
 
 static void drop_pg(struct sx_db_conn *conn)
 {
-    sx_db_lookup_abandon(conn->lookup);
-    conn->lookup = NULL;
     sx_db_conn_unwatch(conn);
     PQfinish(conn->pg);
     conn->pg = NULL;
@@ -205,13 +206,19 @@ void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
 
 /* --- connecting ----------------------------------------------------------------- */
 
+static struct sx_db_address *address_of(struct sx_db_conn *conn)
+{
+    return conn->kind == KIND_LISTENER ? &conn->pool->direct : &conn->pool->address;
+}
+
 void sx_db_conn_start(struct sx_db_conn *conn)
 {
     struct sx_db_pool *pool = conn->pool;
 
     sx_db_conn_become(conn, CONN_RESOLVING);
     sx_db_pool_wake(pool);
-    sx_db_conn_resolve(conn, conn->kind == KIND_LISTENER ? &pool->direct : &pool->address);
+    sx_db_address_ask(pool, address_of(conn));
+    sx_db_conn_settle(conn, uv_now(pool->set.loop));
 }
 
 static void ignore_notice(void *arg, const PGresult *res)
@@ -228,9 +235,8 @@ void sx_db_conn_quiet(PGconn *pg)
     (void)PQsetErrorContextVisibility(pg, PQSHOW_CONTEXT_ERRORS);
 }
 
-/* Hosts as the three lists of libpq, beginning with another one after each timeout. */
-static int list_hosts(const struct sx_db_conn *conn, const struct sx_db_host *hosts, size_t n,
-                      char *lists[3])
+/* Hosts as the three lists of libpq. */
+static int list_hosts(const struct sx_db_host *hosts, size_t n, char *lists[3])
 {
     FILE *out;
     size_t len;
@@ -239,14 +245,11 @@ static int list_hosts(const struct sx_db_conn *conn, const struct sx_db_host *ho
         out = open_memstream(&lists[which], &len);
         if (out == NULL)
             return SX_ERR_NOMEM;
-        for (size_t i = 0; i < n; i++) {
-            const struct sx_db_host *h = &hosts[(i + conn->n_timeouts) % n];
-
+        for (size_t i = 0; i < n; i++)
             (void)fprintf(out, "%s%s", i > 0 ? "," : "",
-                          which == 0   ? h->name
-                          : which == 1 ? h->addr
-                                       : h->port);
-        }
+                          which == 0   ? hosts[i].name
+                          : which == 1 ? hosts[i].addr
+                                       : hosts[i].port);
         if (fclose(out) != 0)
             return SX_ERR_NOMEM;
     }
@@ -273,16 +276,16 @@ static int add_patience(const struct sx_db_pool *pool, const char **keys, const 
     return n + 1;
 }
 
-static PGconn *start_pg(const struct sx_db_conn *conn, char *lists[3], bool has_hosts)
+static PGconn *start_pg(const struct sx_db_pool *pool, const struct sx_db_address *address,
+                        char *lists[3], bool has_hosts)
 {
     static const char *const host_keys[] = { "host", "hostaddr", "port" };
-    const struct sx_db_pool *pool = conn->pool;
     const char *keys[MAX_PARAMS], *values[MAX_PARAMS];
     char user_timeout[16];
     int n = add_patience(pool, keys, values, user_timeout, sizeof user_timeout);
 
     keys[n] = "dbname";
-    values[n++] = conn->kind == KIND_LISTENER ? pool->direct.url : pool->address.url;
+    values[n++] = address->url;
     for (int i = 0; i < 3 && has_hosts; i++) {
         if (lists[i][strspn(lists[i], ",")] == '\0')
             continue; /* nothing said: libpq's default */
@@ -297,25 +300,83 @@ static PGconn *start_pg(const struct sx_db_conn *conn, char *lists[3], bool has_
     return PQconnectStartParams(keys, values, 1);
 }
 
-void sx_db_conn_resolved(struct sx_db_conn *conn, const struct sx_db_host *hosts, size_t n,
-                         const char *why)
+/* libpq goes from host to host by itself; each has its time. */
+static void note_host(struct sx_db_conn *conn)
+{
+    const void *host = PQhost(conn->pg);
+
+    if (host == conn->host)
+        return;
+    conn->host = host;
+    conn->host_ms = uv_now(conn->pool->set.loop);
+}
+
+static void connect_to(struct sx_db_conn *conn, const struct sx_db_host *hosts, size_t n)
 {
     char *lists[3] = { NULL, NULL, NULL };
 
-    if (why == NULL && list_hosts(conn, hosts, n, lists) == 0)
-        conn->pg = start_pg(conn, lists, n > 0);
+    if (list_hosts(hosts, n, lists) == 0)
+        conn->pg = start_pg(conn->pool, address_of(conn), lists, n > 0);
     for (int i = 0; i < 3; i++)
         free(lists[i]);
     if (conn->pg == NULL || PQstatus(conn->pg) == CONNECTION_BAD) {
-        sx_db_conn_lose(conn, why != NULL        ? why
-                              : conn->pg != NULL ? PQerrorMessage(conn->pg)
-                                                 : "out of memory");
+        sx_db_conn_lose(conn, conn->pg != NULL ? PQerrorMessage(conn->pg) : "out of memory");
         return;
     }
     sx_db_conn_quiet(conn->pg);
     sx_db_conn_become(conn, CONN_CONNECTING);
+    conn->n_hosts = n;
+    conn->host = NULL;
+    note_host(conn);
     if (watch(conn, UV_WRITABLE) < 0)
         sx_db_conn_lose(conn, "the socket cannot be watched");
+}
+
+/* What a lookup leaves unknown is waited for: all the time there is while nothing is known,
+ * otherwise a part of it, and not again for a lookup that has had its part. */
+void sx_db_conn_settle(struct sx_db_conn *conn, uint64_t now_ms)
+{
+    const struct sx_db_address *a = address_of(conn);
+    uint64_t patience_ms = conn->pool->set.connect_ms, part_ms = patience_ms / LEAST_PART;
+    struct sx_db_host hosts[SX_DB_MAX_HOSTS];
+    size_t n_shunned, n = sx_db_address_hosts(a, now_ms, hosts, &n_shunned);
+    bool is_late = now_ms >= conn->since_ms + patience_ms;
+
+    if (a->needs_lookup && !is_late &&
+        sx_db_address_waits(a, n == 0 || now_ms < part_ms ? 0 : now_ms - part_ms + 1))
+        return;
+    if (n == 0 && a->needs_lookup)
+        sx_db_conn_lose(conn, sx_db_address_why(a));
+    else
+        connect_to(conn, hosts, n);
+}
+
+static const char *text_or(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+/* This host is tried last for a while, and another one at once if there is one. */
+static void give_host_up(struct sx_db_conn *conn, const char *what)
+{
+    struct sx_db_address *a = address_of(conn);
+    uint64_t now_ms = uv_now(conn->pool->set.loop);
+    const struct sx_db_host at = { PQhost(conn->pg), PQhostaddr(conn->pg), PQport(conn->pg) };
+    struct sx_db_host hosts[SX_DB_MAX_HOSTS];
+    size_t n_shunned, n = sx_db_address_hosts(a, now_ms, hosts, &n_shunned);
+    char why[160];
+
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(hosts[i].name[0] != '\0' ? hosts[i].name : hosts[i].addr, text_or(at.name)) ==
+                0 &&
+            (hosts[i].port[0] == '\0' || strcmp(hosts[i].port, text_or(at.port)) == 0) &&
+            (hosts[i].addr[0] == '\0' || strcmp(hosts[i].addr, text_or(at.addr)) == 0))
+            sx_db_address_shun(a, &hosts[i], now_ms);
+    n = sx_db_address_hosts(a, now_ms, hosts, &n_shunned);
+    (void)snprintf(why, sizeof why, "the server at \"%s\" %s", text_or(at.name), what);
+    sx_db_conn_lose(conn, why);
+    if (n_shunned < n && conn->state == CONN_AWAY)
+        conn->retry_ms = now_ms;
 }
 
 /* Where one has got through, the others need not wait any longer. */
@@ -339,7 +400,6 @@ static void connected(struct sx_db_conn *conn)
 {
     struct sx_db_pool *pool = conn->pool;
 
-    conn->n_timeouts = 0;
     if (PQsetnonblocking(conn->pg, 1) != 0) {
         sx_db_conn_lose(conn, PQerrorMessage(conn->pg));
         return;
@@ -360,6 +420,7 @@ static void connect_further(struct sx_db_conn *conn)
 
     sx_db_conn_unwatch(conn);
     status = PQconnectPoll(conn->pg);
+    note_host(conn);
     if (status == PGRES_POLLING_FAILED)
         sx_db_conn_lose(conn, PQerrorMessage(conn->pg));
     else if (status == PGRES_POLLING_OK)
@@ -435,19 +496,41 @@ static bool is_stuck(const struct sx_db_conn *conn, uint64_t now_ms)
            now_ms > conn->head_ms + (uint64_t)head->timeout_ms * head->n_stmts + grace_ms;
 }
 
+/* Each host has its part of the time, so that a silent one hides none behind it for long. */
+static bool is_host_silent(const struct sx_db_conn *conn, uint64_t now_ms)
+{
+    size_t parts = conn->n_hosts < 1 ? 1 : conn->n_hosts < LEAST_PART ? conn->n_hosts : LEAST_PART;
+
+    return now_ms >= conn->host_ms + conn->pool->set.connect_ms / parts;
+}
+
+static void tick_connecting(struct sx_db_conn *conn, uint64_t now_ms)
+{
+    if (conn->state == CONN_RESOLVING)
+        sx_db_conn_settle(conn, now_ms);
+    else if (conn->state == CONN_CONNECTING && is_host_silent(conn, now_ms))
+        give_host_up(conn, "did not answer in time");
+    else if (conn->state == CONN_SETTING_UP &&
+             now_ms >= conn->since_ms + conn->pool->set.connect_ms)
+        give_host_up(conn, "fell silent");
+}
+
+static void tick_ready(struct sx_db_conn *conn, uint64_t now_ms)
+{
+    if (is_stuck(conn, now_ms))
+        give_host_up(conn, "fell silent");
+    else if (conn->must_replace && conn->n_steps == 0)
+        sx_db_conn_lose(conn, "the server has become read-only");
+}
+
 void sx_db_conn_tick(struct sx_db_conn *conn, uint64_t now_ms)
 {
-    bool is_connecting = conn->state == CONN_RESOLVING || conn->state == CONN_CONNECTING ||
-                         conn->state == CONN_SETTING_UP;
-
-    if (conn->state == CONN_AWAY && sx_db_conn_is_needed(conn) && now_ms >= conn->retry_ms) {
-        sx_db_conn_start(conn);
-    } else if (is_connecting && now_ms >= conn->since_ms + conn->pool->set.connect_ms) {
-        conn->n_timeouts += conn->state == CONN_CONNECTING;
-        sx_db_conn_lose(conn, "the server did not answer in time");
-    } else if (conn->state == CONN_READY && is_stuck(conn, now_ms)) {
-        sx_db_conn_lose(conn, "the server fell silent");
-    } else if (conn->state == CONN_READY && conn->must_replace && conn->n_steps == 0) {
-        sx_db_conn_lose(conn, "the server has become read-only");
+    if (conn->state == CONN_AWAY) {
+        if (sx_db_conn_is_needed(conn) && now_ms >= conn->retry_ms)
+            sx_db_conn_start(conn);
+    } else if (conn->state == CONN_READY) {
+        tick_ready(conn, now_ms);
+    } else {
+        tick_connecting(conn, now_ms);
     }
 }

@@ -203,16 +203,27 @@ struct sx_db_host {
     char *name, *addr, *port; /* owned; addr "" where libpq needs none */
 };
 
+enum { SX_DB_MAX_HOSTS = 64, SX_DB_MAX_SHUNNED = 8 };
+
+/* A host that has not answered in time: until then it is tried last. */
+struct sx_db_shunned {
+    char name[256], addr[64], port[16];
+    uint64_t until_ms;
+};
+
+struct sx_db_lookup;
+
 /* Where a URL leads: its hosts, with names resolved afresh for each attempt. */
 struct sx_db_address {
-    char *url;                /* owned */
-    struct sx_db_host *hosts; /* as written; owned */
+    char *url;                    /* owned */
+    struct sx_db_host *hosts;     /* as written; owned */
+    struct sx_db_lookup *lookups; /* of each; owned */
     size_t n_hosts;
     bool needs_lookup;
+    struct sx_db_shunned shunned[SX_DB_MAX_SHUNNED];
 };
 
 struct sx_db_watch; /* conn.c: a poll handle that outlives its connection's socket */
-struct sx_db_lookup;
 
 struct sx_db_conn {
     struct sx_db_pool *pool;
@@ -220,10 +231,11 @@ struct sx_db_conn {
     enum sx_db_conn_state state; /* changed by sx_db_conn_become() only */
     PGconn *pg;
     struct sx_db_watch *watch;
-    struct sx_db_lookup *lookup;
     uint32_t n_failures; /* in a row: no connection, or one that did not stand for long */
     uint64_t up_ms;      /* since when it stands */
-    uint32_t n_timeouts; /* attempts that ran out of time: another host comes first */
+    size_t n_hosts;      /* of this attempt */
+    const void *host;    /* of those, the one that is being tried, as libpq's text */
+    uint64_t host_ms;    /* since when */
     uint64_t retry_ms;
     uint64_t since_ms; /* in this state */
 
@@ -327,9 +339,17 @@ struct sx_db_pool {
 int sx_db_address_init(struct sx_db_address *a, const char *url);
 bool sx_db_address_is_url(const char *url, char *ret_why, size_t size);
 void sx_db_address_finish(struct sx_db_address *a);
-/* Calls sx_db_conn_resolved() later, or now where there is nothing to look up. */
-void sx_db_conn_resolve(struct sx_db_conn *conn, const struct sx_db_address *a);
-void sx_db_lookup_abandon(struct sx_db_lookup *lookup);
+/* Looks up what has to be looked up; sx_db_conn_settle() is called for each answer. */
+void sx_db_address_ask(struct sx_db_pool *pool, struct sx_db_address *a);
+void sx_db_address_cancel(struct sx_db_address *a);
+/* Is a name still being looked up, which was asked for since then? */
+bool sx_db_address_waits(const struct sx_db_address *a, uint64_t since_ms);
+/* Those that are known now, borrowed until the loop goes on; the shunned ones last. */
+size_t sx_db_address_hosts(const struct sx_db_address *a, uint64_t now_ms,
+                           struct sx_db_host to[SX_DB_MAX_HOSTS], size_t *ret_n_shunned);
+void sx_db_address_shun(struct sx_db_address *a, const struct sx_db_host *h, uint64_t now_ms);
+/* Why none is known. */
+const char *sx_db_address_why(const struct sx_db_address *a);
 
 /* --- conn.c: from away to ready and back ---------------------------------------- */
 
@@ -337,9 +357,8 @@ void sx_db_conn_init(struct sx_db_conn *conn, struct sx_db_pool *pool, enum sx_d
 void sx_db_conn_finish(struct sx_db_conn *conn);
 void sx_db_conn_become(struct sx_db_conn *conn, enum sx_db_conn_state state);
 void sx_db_conn_start(struct sx_db_conn *conn);
-/* why is NULL when hosts are there: n of them (copied). */
-void sx_db_conn_resolved(struct sx_db_conn *conn, const struct sx_db_host *hosts, size_t n,
-                         const char *why);
+/* While it is CONN_RESOLVING: connects, if enough is known. */
+void sx_db_conn_settle(struct sx_db_conn *conn, uint64_t now_ms);
 /* The connection is gone, or must go: its jobs are requeued or failed; it comes again. */
 void sx_db_conn_lose(struct sx_db_conn *conn, const char *why);
 /* Into pipeline mode, with its settings. */

@@ -477,6 +477,8 @@ void sx_db_pool_close(struct sx_db_pool *pool, void (*on_closed)(void *arg), voi
     uv_close((uv_handle_t *)&pool->prepare, on_prepare_closed);
     uv_close((uv_handle_t *)&pool->tick, on_tick_closed);
     sx_db_lend_stop(pool);
+    sx_db_address_cancel(&pool->address);
+    sx_db_address_cancel(&pool->direct);
     for (uint32_t i = 0; i < pool->n_conns; i++)
         if (pool->conns[i].state != CONN_LENT)
             sx_db_conn_close(&pool->conns[i]);

@@ -4,7 +4,9 @@
         s = server(plugins=["hello"])
         assert s.get("/hello").status == 200
 
-The build under test is build/asan, or the folder that SX_TEST_BUILD names."""
+The build under test is build/asan, or the folder that SX_TEST_BUILD names.  What is marked
+"thorough" takes long and tells much that its neighbours tell, too: it runs where
+SX_TEST_THOROUGH is set."""
 import os
 import signal
 import subprocess
@@ -15,6 +17,18 @@ from harness import database, process
 
 CHECKOUT = process.CHECKOUT
 TEST_DEADLINE_S = 120  # reached only by a test that hangs
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "thorough: runs where SX_TEST_THOROUGH is set")
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("SX_TEST_THOROUGH"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("thorough")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,8 +1,11 @@
 """Primary and standby: the one that takes writes is found, whoever it is, and what was acknowledged
 is on both."""
+import re
+
 import pytest
 
 from harness import database
+from harness.fault_proxy import Proxy
 from harness.marked import Traffic
 from harness.postgres import Postgres
 from harness.replica import Replica, kill_all, url_of_both
@@ -62,6 +65,7 @@ def test_a_promoted_standby_is_found_and_has_every_acknowledged_write(server, pa
     assert s.get("/_sx/ready").status == 200
 
 
+@pytest.mark.thorough
 def test_a_primary_that_was_made_read_only_is_left(server, pair):
     primary, replica = pair
     name = database.name_of(database.create(primary.url))
@@ -77,3 +81,31 @@ def test_a_primary_that_was_made_read_only_is_left(server, pair):
         until(lambda: not sessions(primary.url, name), "no connection to the old primary")
 
     check(s, pids, traffic, database.named(replica.url, name))
+
+
+@pytest.mark.thorough
+def test_a_host_that_is_silent_does_not_hide_the_other(server):
+    """By names and numbers, as DATABASE_URL gives them; from the start and later."""
+    postgres = Postgres()
+    try:
+        url = database.create(postgres.url)
+        with Proxy(url) as first, Proxy(url) as second:
+            both = re.sub(r"@[^/]*/", f"@localhost:{first.port},127.0.0.1:{second.port}/",
+                          second.url) + "&target_session_attrs=read-write"
+            env = {"DATABASE_URL": both}
+            s = server(CONFIG, plugins=["marked"], url=url, env=env)
+            pids = s.workers()
+            with Traffic(s) as traffic:
+                traffic.await_success()
+                first.mute()
+                traffic.await_success()
+                until(lambda: s.get("/_sx/ready").status == 200, "ready by way of the second")
+                again = server(CONFIG, plugins=["marked"], url=url, env=env, migrate=False)
+                assert again.get("/marked/read?tok=abc").text == "abc"
+                first.disarm()
+                second.mute()
+                traffic.await_success()
+                second.disarm()
+            check(s, pids, traffic, url)
+    finally:
+        postgres.finish()

@@ -28,6 +28,13 @@ CONFIG = {
 QUEUE = CONFIG["database"]["queue"]
 
 
+def chosen(names, always):
+    """For the parameters of a test: the others are thorough."""
+    assert set(always) <= set(names)
+    return [name if name in always else pytest.param(name, marks=pytest.mark.thorough)
+            for name in names]
+
+
 class Stage:
     """A server behind a proxy before a PostgreSQL of its own."""
 
@@ -213,7 +220,8 @@ DOWN = {"refused": refused, "silent": silent, "stopped": stopped, "killed": kill
         **{f"at the start: {name}": at_the_start(name) for name in AT_THE_START}}
 
 
-@pytest.mark.parametrize("name", DOWN)
+@pytest.mark.parametrize("name", chosen(DOWN, [
+    "refused", "silent", "stopped", "at the start: starting up"]))
 def test_down(stage, name):
     """It is told why, what needs no database goes on, and nobody has to do anything afterwards."""
     since = len(stage.server.lines)
@@ -248,7 +256,8 @@ def restarted(stage):
     stage.postgres.start()
 
 
-@pytest.mark.parametrize("strike", [terminated, crashed, restarted])
+@pytest.mark.parametrize("strike", [
+    terminated, crashed, pytest.param(restarted, marks=pytest.mark.thorough)])
 def test_backends_that_end(stage, strike):
     since = len(stage.server.lines)
 
@@ -261,6 +270,7 @@ def test_backends_that_end(stage, strike):
     check(stage, traffic, since)
 
 
+@pytest.mark.thorough
 def test_backends_that_stand_still(stage):
     """Their sockets stay open, and nobody answers: others are made."""
     since = len(stage.server.lines)
@@ -281,7 +291,8 @@ def test_backends_that_stand_still(stage):
     check(stage, traffic, since)
 
 
-@pytest.mark.parametrize("piece, delay_s", [(1, 0), (7, 0), (100, 0.002)])
+@pytest.mark.parametrize("piece, delay_s", [
+    (1, 0), pytest.param(100, 0.002, marks=pytest.mark.thorough)])
 def test_a_slow_network_is_no_fault(stage, piece, delay_s):
     since = len(stage.server.lines)
 
@@ -342,7 +353,7 @@ STARTS = {
 }
 
 
-@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize("name", chosen(STARTS, ["silent when asked"]))
 def test_a_start_without_the_database(stage, server, name):
     """It serves what needs none, says why it is not ready, and needs no second start."""
     with Proxy(stage.url) as proxy:

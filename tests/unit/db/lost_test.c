@@ -1,10 +1,15 @@
 /* Bad days: backends killed, the server away, restarted, moved; what was sent and what not. */
+#include <dlfcn.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -251,6 +256,88 @@ static void name_that_does_not_resolve_is_told_and_does_not_block(void **state)
     sx_test_db_finish(&db);
 }
 
+/* In the place of the C library's: a name server that is silent for one name until it is told. */
+static uv_sem_t name_server;
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **ret)
+{
+    static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+    if (name != NULL && strcmp(name, "silent.invalid") == 0) {
+        uv_sem_wait(&name_server);
+        return EAI_AGAIN;
+    }
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    return real(name, service, hints, ret);
+}
+
+static void name_that_nobody_looks_up_does_not_hide_the_other_host(void **state)
+{
+    char url[512];
+    struct sx_test_op t;
+    struct sx_test_db db;
+
+    assert_int_equal(uv_sem_init(&name_server, 0), 0);
+    (void)snprintf(url, sizeof url, "host=silent.invalid,%s user=postgres dbname=postgres",
+                   server_of(state)->dir);
+    sx_test_db_init(&db, url);
+    db.set.size = 4;
+    db.set.connect_ms = 1000;
+    sx_test_db_open_ready(&db);
+    assert_string_equal(sx_test_db_value(&db, &t, "SELECT 1"), "1");
+    kill_backends(state);
+    sx_test_db_run_ready(&db, false);
+    sx_test_db_run_ready(&db, true);
+
+    for (int i = 0; i < 16; i++)
+        uv_sem_post(&name_server);
+    sx_test_db_finish(&db);
+    uv_sem_destroy(&name_server);
+}
+
+/* Those who have connected since the last time. */
+static int count_waiting(int listener)
+{
+    int n = 0;
+
+    for (int fd; (fd = accept(listener, NULL, NULL)) >= 0; n++)
+        (void)close(fd);
+    return n;
+}
+
+static void host_that_is_silent_does_not_hide_the_other_host(void **state)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    int silent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    char url[512], dir[] = "/tmp/sx-silent-XXXXXX";
+    struct sx_test_op t;
+    struct sx_test_db db;
+
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(at.sun_path, sizeof at.sun_path, "%s/.s.PGSQL.5432", dir);
+    assert_int_equal(bind(silent, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(silent, 100), 0); /* and nobody accepts */
+    (void)snprintf(url, sizeof url, "host=%s,%s user=postgres dbname=postgres", dir,
+                   server_of(state)->dir);
+    sx_test_db_init(&db, url);
+    db.set.size = 4;
+    db.set.connect_ms = 1000;
+    sx_test_db_open_ready(&db);
+    assert_string_equal(sx_test_db_value(&db, &t, "SELECT 1"), "1");
+    assert_true(count_waiting(silent) > 0);
+    kill_backends(state);
+    sx_test_db_run_ready(&db, false);
+    sx_test_db_run_ready(&db, true);
+    assert_int_equal(count_waiting(silent), 0); /* it is known now, and tried last */
+
+    sx_test_db_finish(&db);
+    (void)close(silent);
+    (void)unlink(at.sun_path);
+    (void)rmdir(dir);
+}
+
 static void closing_while_a_name_is_looked_up_leaks_nothing(void **state)
 {
     struct sx_test_db db;
@@ -288,6 +375,8 @@ int main(void)
         cmocka_unit_test(failures_are_logged_once_a_second_at_most),
         cmocka_unit_test(hosts_are_tried_in_turn_until_one_takes_writes),
         cmocka_unit_test(name_that_does_not_resolve_is_told_and_does_not_block),
+        cmocka_unit_test(name_that_nobody_looks_up_does_not_hide_the_other_host),
+        cmocka_unit_test(host_that_is_silent_does_not_hide_the_other_host),
         cmocka_unit_test(closing_while_a_name_is_looked_up_leaks_nothing),
     };
 
