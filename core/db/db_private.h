@@ -278,7 +278,7 @@ struct sx_db_lend {
     struct sx_list returned;       /* to the loop: flipping or broken ones         */
     struct sx_db_cancels *cancels; /* a reference */
     atomic_uint n_waiting;         /* read without the mutex too */
-    atomic_bool is_away;           /* the pool is not ready: nobody waits for long */
+    uint64_t away_ns;              /* since when the pool is not ready; 0: it is */
     uint32_t n_taken, n_leases;
     uint32_t n_untaken; /* waited in vain, and not told yet */
     uint32_t recalls;   /* so often all connections were called back */
@@ -458,6 +458,8 @@ void sx_db_lend_finish(struct sx_db_pool *pool);
 void sx_db_lend_offer(struct sx_db_conn *conn);
 /* [loop] Once per iteration: gives the flipping connection away if a thread waits for it. */
 void sx_db_lend_look(struct sx_db_pool *pool);
+/* [loop] The pool is no longer ready, or is again. */
+void sx_db_lend_set_away(struct sx_db_pool *pool, bool is_away);
 /* [loop] No thread gets a connection any more. */
 void sx_db_lend_stop(struct sx_db_pool *pool);
 uint32_t sx_db_lend_count_waiting(struct sx_db_pool *pool);

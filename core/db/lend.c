@@ -34,7 +34,7 @@ int sx_db_lend_init(struct sx_db_pool *pool)
     pool->n_handles++;
     sx_list_init(&lend->idle);
     sx_list_init(&lend->returned);
-    atomic_init(&lend->is_away, true);
+    lend->away_ns = uv_hrtime();
     return 0;
 }
 
@@ -43,6 +43,14 @@ void sx_db_lend_finish(struct sx_db_pool *pool)
     sx_db_cancels_unref(pool->lend.cancels);
     uv_cond_destroy(&pool->lend.freed);
     uv_mutex_destroy(&pool->lend.mutex);
+}
+
+void sx_db_lend_set_away(struct sx_db_pool *pool, bool is_away)
+{
+    uv_mutex_lock(&pool->lend.mutex);
+    pool->lend.away_ns = is_away ? uv_hrtime() : 0;
+    uv_cond_broadcast(&pool->lend.freed);
+    uv_mutex_unlock(&pool->lend.mutex);
 }
 
 uint32_t sx_db_lend_count_waiting(struct sx_db_pool *pool)
@@ -209,21 +217,21 @@ static struct sx_db_conn *take_idle(struct sx_db_lend *lend)
     return NULL;
 }
 
-/* Until one may be free.  SX_ERR_TIMEOUT at the deadline; SX_ERR_DB where the database is away for
- * longer than it takes to make a connection. */
-static int wait_for_one(struct sx_db_pool *pool, uint64_t since_ns, uint64_t deadline_ns)
+/* Until one may be free.  SX_ERR_TIMEOUT at the deadline; SX_ERR_DB where the database has been
+ * away for longer than it takes to make a connection: threads are too few to wait for it. */
+static int wait_for_one(struct sx_db_pool *pool, uint64_t deadline_ns)
 {
     struct sx_db_lend *lend = &pool->lend;
-    uint64_t now_ns = uv_hrtime(), until_ns = deadline_ns;
-    uint64_t patience_ns = since_ns + (uint64_t)pool->set.connect_ms * 1000000;
-    bool is_away = atomic_load(&lend->is_away);
+    uint64_t now_ns = uv_hrtime(), until_ns = deadline_ns, away_ns = lend->away_ns;
 
     if (deadline_ns != 0 && now_ns >= deadline_ns)
         return SX_ERR_TIMEOUT;
-    if (is_away && now_ns >= patience_ns)
+    if (away_ns != 0)
+        away_ns += (uint64_t)pool->set.connect_ms * 1000000;
+    if (away_ns != 0 && now_ns >= away_ns)
         return SX_ERR_DB;
-    if (now_ns < patience_ns && (until_ns == 0 || patience_ns < until_ns))
-        until_ns = patience_ns;
+    if (away_ns != 0 && (until_ns == 0 || away_ns < until_ns))
+        until_ns = away_ns;
     atomic_fetch_add(&lend->n_waiting, 1);
     (void)uv_async_send(&lend->async);
     if (until_ns == 0)
@@ -238,7 +246,6 @@ int sx_db_lend_take(struct sx_db_pool *pool, uint64_t deadline_ns, const atomic_
                     struct sx_db_conn **ret_conn)
 {
     struct sx_db_lend *lend = &pool->lend;
-    uint64_t since_ns = uv_hrtime();
     struct sx_db_conn *conn = NULL;
     int err = 0;
 
@@ -252,7 +259,7 @@ int sx_db_lend_take(struct sx_db_pool *pool, uint64_t deadline_ns, const atomic_
         else if (atomic_load(is_cancelled))
             err = SX_ERR_TIMEOUT;
         else if ((conn = take_idle(lend)) == NULL)
-            err = wait_for_one(pool, since_ns, deadline_ns);
+            err = wait_for_one(pool, deadline_ns);
     }
     lend->n_untaken += err == SX_ERR_TIMEOUT || err == SX_ERR_BUSY;
     if (err == SX_ERR_TIMEOUT || err == SX_ERR_BUSY)

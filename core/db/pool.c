@@ -90,7 +90,7 @@ void sx_db_pool_check_ready(struct sx_db_pool *pool, const char *why)
         return;
     pool->has_told = true;
     pool->is_ready = is_ready;
-    atomic_store(&pool->lend.is_away, !is_ready);
+    sx_db_lend_set_away(pool, !is_ready);
     pool->has_good_news = is_ready;
     tell_good_news(pool);
     if (pool->set.on_ready != NULL)
