@@ -13,7 +13,7 @@ from harness import database, process
 from harness.fault_proxy import (CLIENT, SERVER, Fault, Proxy, answer_error, cut, cut_inside,
                                  freeze, half_close, replace, reset, with_length)
 from harness.marked import Traffic
-from harness.postgres import Postgres
+from harness.postgres import Postgres, is_gone
 from harness.wait import until
 
 REQUEST_MS = 3000
@@ -246,10 +246,12 @@ def terminated(stage):
 
 
 def crashed(stage):
-    """One backend dies of a signal, and PostgreSQL throws all others out."""
-    row, *_ = database.query(stage.url, "SELECT pid FROM pg_stat_activity"
-                                        " WHERE application_name = 'sim-exchange'")
-    os.kill(row[0], signal.SIGKILL)
+    """One backend dies of a signal, and PostgreSQL throws all others out and recovers."""
+    pids = [row[0] for row in database.query(
+        stage.url, "SELECT pid FROM pg_stat_activity WHERE application_name = 'sim-exchange'")]
+    os.kill(pids[0], signal.SIGKILL)
+    until(lambda: all(is_gone(pid) for pid in pids), "all have been thrown out")
+    until(stage.postgres.answers, "PostgreSQL has recovered")
 
 
 def restarted(stage):
