@@ -225,6 +225,9 @@ int sx_http_problem(struct sx_http_req *r, int status, const char *code, const c
     __attribute__((format(printf, 4, 5)));
 int sx_http_vproblem(struct sx_http_req *r, int status, const char *code, const char *fmt,
                      va_list ap);
+/* Answers 415 when the body has a Content-Encoding: the core reads bodies as they are.  False when
+ * it has none, and nothing was answered. */
+bool sx_http_refuse_packed(struct sx_http_req *r);
 /* A file below root, or 404; conditions and ranges of the request apply. */
 int sx_http_reply_file(struct sx_http_req *r, const char *root, const char *path);
 /* Forgets an answer that was prepared, so that another can be given; a stream is closed. */

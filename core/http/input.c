@@ -143,6 +143,8 @@ static void begin_multipart(struct sx_http_req *r)
     if (!r->wants_multipart || r->resp.status != 0)
         return;
     r->wants_multipart = sx_multipart_is(type);
+    if (r->wants_multipart && sx_http_refuse_packed(r))
+        return;
     if (r->wants_multipart && sx_multipart_create(&r->arena, type, &parts, &r->multipart) < 0)
         (void)sx_http_problem(r, 400, "bad_form", "the form's Content-Type has no usable boundary");
 }

@@ -38,27 +38,43 @@ const struct sx_trace *sx_http_trace(struct sx_http_req *r)
     return r->trace_state > 0 ? &r->trace : NULL;
 }
 
-struct sx_slice sx_http_header_list(struct sx_http_req *r, const char *name, size_t len)
+/* The values of a name that is there several times, sum bytes with a comma each: one copy,
+ * however many there are.  Without memory the first alone. */
+static struct sx_slice join(struct sx_http_req *r, const char *name, size_t len,
+                            struct sx_slice first, size_t sum)
 {
-    struct sx_slice all = { NULL, 0 };
+    char *text = sx_arena_alloc(&r->arena, sum);
+    char *to = text;
 
+    if (text == NULL)
+        return first;
     for (uint32_t i = 0; i < r->n_headers; i++) {
         const struct sx_http_header *h = &r->headers[i];
-        char *text;
 
         if (h->name.len != len || !sx_text_equals_nocase(h->name.data, name, len))
             continue;
-        if (all.data == NULL) {
-            all = h->value;
-            continue;
-        }
-        text = sx_arena_printf(&r->arena, "%.*s,%.*s", (int)all.len, all.data, (int)h->value.len,
-                               h->value.data);
-        if (text == NULL)
-            break;
-        all = sx_slice_of(text);
+        memcpy(to, h->value.data, h->value.len);
+        to += h->value.len;
+        *to++ = ',';
     }
-    return all;
+    return (struct sx_slice){ text, sum - 1 };
+}
+
+struct sx_slice sx_http_header_list(struct sx_http_req *r, const char *name, size_t len)
+{
+    struct sx_slice first = { NULL, 0 };
+    size_t n = 0, sum = 0;
+
+    for (uint32_t i = 0; i < r->n_headers; i++) {
+        const struct sx_http_header *h = &r->headers[i];
+
+        if (h->name.len != len || !sx_text_equals_nocase(h->name.data, name, len))
+            continue;
+        if (n++ == 0)
+            first = h->value;
+        sum += h->value.len + 1;
+    }
+    return n < 2 ? first : join(r, name, len, first, sum);
 }
 
 static void find_client(struct sx_http_req *r)

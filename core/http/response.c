@@ -176,6 +176,18 @@ int sx_http_reply(struct sx_http_req *r, int status, const char *type, const voi
     return answer(r, status, type);
 }
 
+bool sx_http_refuse_packed(struct sx_http_req *r)
+{
+    struct sx_slice coding = sx_http_header(r, "content-encoding", 16);
+
+    if (coding.len == 0 || sx_slice_is_nocase(coding, "identity"))
+        return false;
+    sx_http_add_line(r, "Accept-Encoding", "identity"); /* RFC 9110 section 15.5.16 */
+    (void)sx_http_problem(r, 415, "unsupported_encoding",
+                          "the body has a Content-Encoding, send it without one");
+    return true;
+}
+
 void sx_http_unreply(struct sx_http_req *r)
 {
     if (r->resp.stream != NULL)

@@ -7,6 +7,9 @@
 
 #include "base/error.h"
 
+/* A body of chunks of one byte would else be a system call for each of them. */
+#define GATHER_BYTES 16384u
+
 void sx_spool_init(struct sx_spool *s)
 {
     /* A byte more for the NUL; the ceiling proper is the caller's memory_bytes. */
@@ -42,6 +45,14 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
+static int flush(struct sx_spool *s)
+{
+    int err = write_all(s->fd, s->memory.data, s->memory.len);
+
+    s->memory.len = 0;
+    return err;
+}
+
 /* Makes the file and moves what is in memory there. */
 static int move_to_file(struct sx_spool *s, struct sx_arena *a, const char *dir)
 {
@@ -54,7 +65,7 @@ static int move_to_file(struct sx_spool *s, struct sx_arena *a, const char *dir)
     if (s->fd < 0)
         return SX_ERR_IO;
     s->path = path;
-    err = write_all(s->fd, s->memory.data, s->memory.len);
+    err = flush(s);
     sx_buf_reset(&s->memory, 0);
     return err;
 }
@@ -69,8 +80,11 @@ int sx_spool_write(struct sx_spool *s, struct sx_arena *a, const char *dir, uint
     if (err < 0)
         return err;
     s->size += len;
-    if (s->path != NULL)
-        return write_all(s->fd, data, len);
+    if (s->path != NULL && s->memory.len + len >= GATHER_BYTES) {
+        err = flush(s);
+        if (err < 0 || len >= GATHER_BYTES)
+            return err < 0 ? err : write_all(s->fd, data, len);
+    }
     sx_buf_add(&s->memory, data, len);
     return sx_buf_failed(&s->memory) ? SX_ERR_NOMEM : 0;
 }
@@ -78,9 +92,12 @@ int sx_spool_write(struct sx_spool *s, struct sx_arena *a, const char *dir, uint
 int sx_spool_end(struct sx_spool *s)
 {
     int fd = s->fd;
+    int err;
 
-    s->fd = -1;
     if (fd < 0)
         return 0;
-    return close(fd) < 0 && errno != EINTR ? SX_ERR_IO : 0;
+    err = flush(s);
+    sx_buf_reset(&s->memory, 0);
+    s->fd = -1;
+    return (close(fd) < 0 && errno != EINTR) || err < 0 ? SX_ERR_IO : 0;
 }

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 
 struct sx_spool {
-    struct sx_buf memory; /* empty once there is a file */
+    struct sx_buf memory; /* once there is a file: what is not yet in it */
     const char *path;     /* in the arena; NULL while in memory */
     int fd;               /* of the file while it is written, or -1 */
     uint64_t size;

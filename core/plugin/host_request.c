@@ -68,9 +68,18 @@ sx_span sx_host_req_body(const sx_req *req)
     return (sx_span){ b.data == NULL ? "" : b.data, b.len };
 }
 
-/* Nesting is checked first: jansson recurses, and its own ceiling is a compile-time 2048. */
-static bool is_too_deep(struct sx_slice s)
+/* What jansson allocates for each thing, as malloc rounds it: an empty object of two bytes takes a
+ * hundred times as much. */
+#define OBJECT_BYTES 272u
+#define LIST_BYTES   128u
+#define VALUE_BYTES  64u /* and its place in the list or object around it */
+#define KEY_BYTES    96u
+
+/* How much memory the parsed text will take; SX_ERR_INVALID when it is nested too deep, which is
+ * checked first: jansson recurses, and its own ceiling is a compile-time 2048. */
+static int measure(struct sx_slice s, uint64_t *ret_bytes)
 {
+    uint64_t bytes = VALUE_BYTES + s.len;
     unsigned depth = 0;
     bool in_text = false;
 
@@ -86,24 +95,39 @@ static bool is_too_deep(struct sx_slice s)
             in_text = true;
         } else if (ch == '{' || ch == '[') {
             if (++depth > MAX_JSON_DEPTH)
-                return true;
+                return SX_ERR_INVALID;
+            bytes += ch == '{' ? OBJECT_BYTES : LIST_BYTES;
         } else if ((ch == '}' || ch == ']') && depth > 0) {
             depth--;
+        } else if (ch == ',') {
+            bytes += VALUE_BYTES;
+        } else if (ch == ':') {
+            bytes += KEY_BYTES;
         }
     }
-    return false;
+    *ret_bytes = bytes;
+    return 0;
+}
+
+/* Counted on the loop only, which owns the count; threads that ask are few. */
+static bool finds_room(struct sx_req *r, uint64_t bytes)
+{
+    r->has_no_room = sx_is_loop(r->set) && !sx_http_hold(&r->http, bytes);
+    return !r->has_no_room;
 }
 
 json_t *sx_host_req_json(sx_req *r)
 {
-    if (!r->has_json) {
-        r->has_json = true;
-        /* jansson ends at a NUL byte, and the rest would be taken for good */
-        if (r->http.body.len > 0 && memchr(r->http.body.data, '\0', r->http.body.len) == NULL &&
-            !is_too_deep(r->http.body))
-            r->json = json_loadb(r->http.body.data, r->http.body.len,
-                                 JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
-    }
+    struct sx_slice body = r->http.body;
+    uint64_t bytes;
+
+    if (r->has_json)
+        return r->json;
+    r->has_json = true;
+    /* jansson ends at a NUL byte, and the rest would be taken for good */
+    if (body.len > 0 && memchr(body.data, '\0', body.len) == NULL && measure(body, &bytes) == 0 &&
+        finds_room(r, bytes))
+        r->json = json_loadb(body.data, body.len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     return r->json;
 }
 

@@ -317,6 +317,8 @@ static int load_all(struct sx_req *r)
 
     if (err < 0)
         return refuse_all(r, err, "bad_query", "the query has a bad escape or too many parameters");
+    if (r->entry->has_form && sx_http_refuse_packed(&r->http))
+        return SX_ERR_INVALID;
     err = r->entry->has_form ? sx_form_load(r) : 0;
     if (err < 0)
         return refuse_all(r, err, "bad_form", "the form is malformed or has too many fields");
@@ -326,6 +328,20 @@ static int load_all(struct sx_req *r)
     return 0;
 }
 
+static int refuse_json(struct sx_req *r)
+{
+    if (sx_http_refuse_packed(&r->http))
+        return SX_ERR_INVALID;
+    if (r->has_no_room) {
+        (void)sx_http_set_header(&r->http, sx_slice_of("Retry-After"), sx_slice_of("1"), false);
+        (void)sx_http_problem(&r->http, 503, "busy",
+                              "the server holds as many bodies as it can, try again");
+        return SX_ERR_INVALID;
+    }
+    return refuse_all(r, SX_ERR_INVALID, "invalid_json",
+                      "the body is not JSON that this server takes");
+}
+
 int sx_params_check(struct sx_req *r)
 {
     if (load_all(r) < 0)
@@ -333,10 +349,5 @@ int sx_params_check(struct sx_req *r)
     for (const sx_field *f = r->entry->route->params; f != NULL && f->name != NULL; f++)
         if (check_field(r, f) < 0)
             return SX_ERR_INVALID;
-    if (r->entry->route->body_schema != NULL && sx_host_req_json(r) == NULL) {
-        (void)sx_http_problem(&r->http, 400, "invalid_json",
-                              "the body is not JSON that this server takes");
-        return SX_ERR_INVALID;
-    }
-    return 0;
+    return r->entry->route->body_schema == NULL || sx_host_req_json(r) != NULL ? 0 : refuse_json(r);
 }

@@ -147,7 +147,8 @@ struct sx_req {
 
     struct sx_pairs query, form, cookies;
     bool has_query, has_form, has_cookies, has_json, has_body_copy;
-    json_t *json; /* owned */
+    bool has_no_room; /* for its JSON: the server holds as much as it may */
+    json_t *json;     /* owned */
     void **locals;
     const char *texts[6]; /* by enum sx_req_text, copied on demand */
 
