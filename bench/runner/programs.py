@@ -18,7 +18,7 @@ def compile_all(out):
                                     capture_output=True, text=True).stdout)
     compile_c("limit/limit.c", out / "limit")
     compile_c("reference/reference.c", out / "reference", *pq)
-    for name in ("single", "crowd", "first", "idle", "gap"):
+    for name in ("single", "crowd", "first", "idle", "gap", "slow"):
         compile_c(f"load/{name}.c", out / name)
     include = HERE.parent / "include"
     compile_c("plugin/fifth.c", out / "fifth.so", "-shared", "-fPIC", f"-I{include}",

@@ -90,6 +90,16 @@ def memory_table(memory):
                   f"kB per idle connection, of {count}"], rows)
 
 
+def slow_table(slow):
+    rows = []
+    for kind, rounds in slow.items():
+        cpu, latency, kb = ([r[i] for r in rounds] for i in range(3))
+        rows.append([kind, stats.text(stats.median(cpu)), stats.text(stats.median(latency)),
+                     stats.spread(latency), stats.text(stats.median(kb))])
+    return table(["beside 2,000 slow clients", "CPU of a request, ratio", "its latency, ratio",
+                  "min–max", "kB per slow client"], rows)
+
+
 def handover_table(handover):
     return table(["single connection", "/probe/ok µs", "/probe/work?ms=0 µs", "difference µs"],
                  [[label, *(stats.text(n, 1) for n in row)] for label, row in handover.items()])
@@ -203,6 +213,8 @@ def write(file, facts, found, missing, options):
                    [[path, f"{n:.0f}"] for path, n in found["instructions"].items()])
     lines += ["## Starts", "", *start_table(found["firsts"], found["ready"])]
     lines += ["## Memory", "", *memory_table(found["memory"])]
+    lines += ["## Slow clients", "", "To the same requests without them, in the same round.", "",
+              *slow_table(found["slow"])]
     lines += ["## Hand-over to a pool thread", "", *handover_table(found["handover"])]
     lines += ["## Reload under load", "", *gap_table(found["gaps"])]
     file.write_text("\n".join(lines).rstrip() + "\n")

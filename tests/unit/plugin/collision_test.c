@@ -2,8 +2,8 @@
  * Keys of a JSON object that a client chose so that they meet in one bucket: they do so for one
  * seed of the hash, and the seed of a process is random.
  *
- * Two processes fill an object with them, one with the seed for which they were made.  That one shows
- * that the keys are what they should be.
+ * Two processes fill an object with them, one with the seed for which they were made.  That one
+ * shows that the keys are what they should be.
  */
 #include <setjmp.h>
 #include <stdarg.h>
