@@ -16,10 +16,12 @@ void sx_http_budget_init(struct sx_http_budget *b)
     sx_list_init(&b->holders);
 }
 
-static void hold(struct sx_http_budget *b, struct sx_http_holding *h, uint64_t bytes,
-                 bool has_moved)
+static void hold(struct sx_http_server *s, struct sx_http_budget *b, struct sx_http_holding *h,
+                 uint64_t bytes, bool has_moved)
 {
     b->used += bytes - h->bytes;
+    if (b->used > s->set.limits.buffered_bytes)
+        s->is_over_budget = true;
     h->bytes = bytes;
     if (has_moved || bytes == 0)
         sx_list_remove(&h->link);
@@ -38,7 +40,7 @@ void sx_http_hold_input(struct sx_http_conn *c)
 {
     uint64_t bytes = c->in.cap + (c->receiving == NULL ? 0 : body_memory(c->receiving));
 
-    hold(&c->server->bodies, &c->held_in, bytes, true);
+    hold(c->server, &c->server->bodies, &c->held_in, bytes, true);
 }
 
 bool sx_http_hold(struct sx_http_req *r, uint64_t bytes)
@@ -47,7 +49,10 @@ bool sx_http_hold(struct sx_http_req *r, uint64_t bytes)
 
     r->held_bytes += bytes;
     s->bodies.used += bytes;
-    return s->bodies.used <= s->set.limits.buffered_bytes;
+    if (s->bodies.used <= s->set.limits.buffered_bytes)
+        return true;
+    s->is_over_budget = true;
+    return false;
 }
 
 void sx_http_hold_body(struct sx_http_req *r)
@@ -61,7 +66,7 @@ void sx_http_hold_output(struct sx_http_conn *c, bool has_moved)
 {
     uint64_t writing = c->is_writing ? c->writing_cap + c->out.cap : 0;
 
-    hold(&c->server->answers, &c->held_out, writing + c->waiting_bytes, has_moved);
+    hold(c->server, &c->server->answers, &c->held_out, writing + c->waiting_bytes, has_moved);
 }
 
 void sx_http_hold_waiting(struct sx_http_req *r, uint64_t bytes)
@@ -79,8 +84,10 @@ void sx_http_hold_waiting(struct sx_http_req *r, uint64_t bytes)
 
 void sx_http_hold_nothing(struct sx_http_conn *c)
 {
-    hold(&c->server->bodies, &c->held_in, 0, true);
-    hold(&c->server->answers, &c->held_out, 0, true);
+    struct sx_http_server *s = c->server;
+
+    hold(s, &s->bodies, &c->held_in, 0, true);
+    hold(s, &s->answers, &c->held_out, 0, true);
 }
 
 /* The first of the holders goes; whatever it holds afterwards, it is no candidate any more. */
@@ -107,6 +114,7 @@ static void relieve_answers(struct sx_http_server *s)
 
 void sx_http_relieve(struct sx_http_server *s)
 {
+    s->is_over_budget = false;
     while (s->bodies.used > s->set.limits.buffered_bytes && !sx_list_is_empty(&s->bodies.holders))
         relieve_bodies(s);
     while (s->answers.used > s->set.limits.buffered_bytes && !sx_list_is_empty(&s->answers.holders))

@@ -155,8 +155,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     sx_http_input(c, buf->base, (size_t)n);
     sx_list_remove(&c->dirty);
     sx_http_conn_service(c);
-    if (SX_UNLIKELY(sx_http_is_over_budget(s)))
-        sx_http_relieve(s);
+    sx_http_keep_budget(s);
 }
 
 static void set_reading(struct sx_http_conn *c)
@@ -403,8 +402,7 @@ void sx_http_memory_feed(struct sx_http_conn *c, const char *data, size_t len)
         sx_http_input(c, c->server->read_buffer, n);
         sx_list_remove(&c->dirty);
         sx_http_conn_service(c);
-        if (sx_http_is_over_budget(c->server))
-            sx_http_relieve(c->server);
+        sx_http_keep_budget(c->server);
         data += n;
         len -= n;
     }

@@ -11,6 +11,7 @@
 
 #include <llhttp.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "http/http.h"
 
@@ -73,7 +74,7 @@ struct sx_http_server {
     uv_prepare_t before;     /* flushes what timers have answered    */
     uv_check_t after;        /* flushes what the poll phase answered */
     uv_idle_t awake;         /* runs while there is more to flush    */
-    bool has_tick, is_awake;
+    bool has_tick, is_awake, is_over_budget;
     llhttp_settings_t parser_settings;
     llhttp_t parser;       /* one head at a time, so one is enough    */
     llhttp_t fresh_parser; /* what it is before a head: never changed */
@@ -211,10 +212,11 @@ void sx_http_hold_nothing(struct sx_http_conn *c);
 void sx_http_hold_body(struct sx_http_req *r);
 void sx_http_relieve(struct sx_http_server *s);
 
-static inline bool sx_http_is_over_budget(const struct sx_http_server *s)
+/* After each read and in each round of the loop. */
+static inline void sx_http_keep_budget(struct sx_http_server *s)
 {
-    return s->bodies.used > s->set.limits.buffered_bytes ||
-           s->answers.used > s->set.limits.buffered_bytes;
+    if (SX_UNLIKELY(s->is_over_budget))
+        sx_http_relieve(s);
 }
 
 /* Into the list of dirty ones. */

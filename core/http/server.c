@@ -84,10 +84,10 @@ static void flush_dirty(struct sx_http_server *s)
 {
     struct sx_list now, *entry;
 
-    if (SX_UNLIKELY(sx_http_is_over_budget(s)))
-        sx_http_relieve(s);
+    sx_http_keep_budget(s);
     if (SX_LIKELY(sx_list_is_empty(&s->dirty))) {
-        stay_awake(s, false);
+        if (SX_UNLIKELY(s->is_awake))
+            stay_awake(s, false);
         return;
     }
     sx_http_refresh_date(s);
