@@ -80,7 +80,7 @@ void sx_log_about(struct sx_plugin *p, const struct sx_req *r, enum sx_log_sever
     va_list ap;
 
     va_start(ap, fmt);
-    log_line(p, r, severity, fmt, ap);
+    log_line(p, r, (int)severity, fmt, ap);
     va_end(ap);
 }
 
