@@ -3,8 +3,8 @@
  * and without sockets, while answers come later, clients do not read, leave or wait too long.
  *
  * The first line of the input is a mode and a script, what is behind it is sent.  The mode is a
- * letter: its bits, from 'a' on, are sockets, gzip, CORS, trusted proxies.  The script is gone
- * through again and again until all is sent:
+ * letter: its bits, from 'a' on, are sockets, gzip, CORS, trusted proxies, hardly any memory for
+ * bodies and answers.  The script is gone through again and again until all is sent:
  *
  *   0-9 send 1 to 4096 bytes    c C answer the oldest, the newest that waits
  *   w turn the loop             S write to a stream     r R read 100 bytes, all
@@ -113,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct run_options o = { .has_gzip = (mode & 2) != 0,
                              .has_cors = (mode & 4) != 0,
                              .has_proxies = (mode & 8) != 0 };
+    bool is_short = (mode & 16) != 0;
     struct run *whole, *cut;
 
     if (bytes.len == 0)
@@ -123,6 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (!o.has_cors && !whole->is_rude) /* a preflight never gets to the owner */
         check_framing(whole, bytes);
     o.has_sockets = (mode & 1) != 0;
+    o.is_short = is_short;
     cut = run(&o, ops, bytes);
     check_same(whole, cut);
     run_finish(whole);

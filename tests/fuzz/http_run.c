@@ -12,7 +12,8 @@
 
 #define FAR_MS       120000u /* longer than all timeouts one after the other */
 #define MAX_TURNS    20000
-#define SOCKET_BYTES 4608 /* the least that Linux gives: writes come in parts */
+#define FEW_BYTES    3000u /* of all bodies, and of all answers */
+#define SOCKET_BYTES 4608  /* the least that Linux gives: writes come in parts */
 
 static const struct sx_http_limits limits = {
     .request_line_bytes = 256,
@@ -25,11 +26,14 @@ static const struct sx_http_limits limits = {
     .pipelined = 4,
     .unread_bytes = 6000,
     .connections = 10,
+    .buffered_bytes = 1u << 20,
     .header_ms = 5000,
     .body_ms = 5000,
     .idle_ms = 10000,
     .write_ms = 5000,
     .request_ms = 20000,
+    .min_body_rate = 100,
+    .min_write_rate = 100,
 };
 
 static void sink(void *arg, const char *data, size_t len)
@@ -59,7 +63,8 @@ static void open_sockets(struct run *r)
     fuzz_check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0,
                "no socket: %s", strerror(errno));
     (void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    fuzz_check(sx_http_conn_accept(r->server, fds[0], &peer, sizeof peer) == 0, "no connection");
+    fuzz_check(sx_http_conn_accept(r->server, fds[0], &peer, sizeof peer, false) == 0,
+               "no connection");
     r->fd = fds[1];
 }
 
@@ -105,6 +110,10 @@ struct run *run_create(const struct run_options *o)
         set.cors = &cors;
     if (o->has_proxies)
         trust(r);
+    if (o->is_short) {
+        set.limits.buffered_bytes = FEW_BYTES;
+        r->is_rude = true; /* who goes depends on who has moved last */
+    }
     set.proxies = r->proxies;
     owner_ops(r, &set.ops);
     fuzz_check(sx_http_server_create(&set, &r->server) == 0, "no server");
@@ -251,6 +260,10 @@ void run_finish(struct run *r)
     fuzz_check(stats->requests_open == 0, "%u requests are left", stats->requests_open);
     fuzz_check(r->n_ended == stats->requests + r->n_stand_ins, "%zu ended of %llu", r->n_ended,
                (unsigned long long)stats->requests);
+    fuzz_check(r->server->bodies.used == 0, "%llu bytes of bodies are still counted",
+               (unsigned long long)r->server->bodies.used);
+    fuzz_check(r->server->answers.used == 0, "%llu bytes of answers are still counted",
+               (unsigned long long)r->server->answers.used);
     for (size_t i = 0; i < r->n_streams; i++)
         fuzz_check(r->streams[i].stream == NULL, "a stream was not closed");
     sx_http_server_close(r->server, on_server_closed, r);

@@ -33,7 +33,7 @@ struct run_stream {
 };
 
 struct run_options {
-    bool has_sockets, has_gzip, has_cors, has_proxies;
+    bool has_sockets, has_gzip, has_cors, has_proxies, is_short;
 };
 
 struct run {

@@ -361,6 +361,7 @@ static void open_server(struct target *t)
                     .pipelined = 8,
                     .unread_bytes = 100000,
                     .connections = 1,
+                    .buffered_bytes = 1u << 20,
                     .header_ms = 60000,
                     .body_ms = 60000,
                     .idle_ms = 60000,

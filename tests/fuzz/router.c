@@ -202,22 +202,19 @@ static void add_route(struct model *m, struct sx_router *router, struct sx_slice
 
 /* --- Matching ------------------------------------------------------------------------- */
 
-/* Decoded; -1 for a NUL in it, which the router takes for a bad escape. */
-static ptrdiff_t decode(struct sx_slice s, char *to)
+/* Decoded in place; its escapes are good.  A NUL is a byte that no pattern has. */
+static size_t decode(char *text, size_t len)
 {
-    ptrdiff_t n = 0;
+    size_t n = 0;
 
-    for (size_t i = 0; i < s.len; i++, n++) {
-        unsigned value;
+    for (size_t i = 0; i < len; i++, n++) {
+        char hex[3] = { 0 };
 
-        if (s.data[i] != '%') {
-            to[n] = s.data[i];
+        text[n] = text[i];
+        if (text[i] != '%')
             continue;
-        }
-        if (s.len - i < 3 || strspn(s.data + i + 1, "0123456789abcdefABCDEF") < 2 ||
-            sscanf(s.data + i + 1, "%2x", &value) != 1 || value == 0)
-            return -1;
-        to[n] = (char)value;
+        memcpy(hex, text + i + 1, 2);
+        text[n] = (char)strtoul(hex, NULL, 16);
         i += 2;
     }
     return n;
@@ -225,18 +222,15 @@ static ptrdiff_t decode(struct sx_slice s, char *to)
 
 static bool takes(const struct segment *s, struct sx_slice text)
 {
-    char *plain = fuzz_text(text);
-    ptrdiff_t len = decode(sx_slice_make(plain, text.len), plain);
-    size_t n = (size_t)len, around = s->before.len + s->after.len;
+    char *plain = fuzz_bytes(text);
+    size_t len = decode(plain, text.len), around = s->before.len + s->after.len;
     bool does;
 
-    if (len < 0) /* what is in a parameter is not looked at here */
-        does = s->kind == PARAM;
-    else if (s->kind == LITERAL)
-        does = sx_slice_equals(s->before, sx_slice_make(plain, n));
+    if (s->kind == LITERAL)
+        does = sx_slice_equals(s->before, sx_slice_make(plain, len));
     else
-        does = n > around && memcmp(plain, s->before.data, s->before.len) == 0 &&
-               memcmp(plain + n - s->after.len, s->after.data, s->after.len) == 0;
+        does = len > around && memcmp(plain, s->before.data, s->before.len) == 0 &&
+               memcmp(plain + len - s->after.len, s->after.data, s->after.len) == 0;
     free(plain);
     return does;
 }
