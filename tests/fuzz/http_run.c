@@ -214,18 +214,19 @@ static bool settle_once(struct run *r)
     return movements(r) != before || owner_is_waiting(r);
 }
 
-/* A piece of a file that a thread reads may take its time. */
-static void await_files(struct run *r)
+/* A piece of a file that a thread reads may take its time.  False: there was none. */
+static bool await_files(struct run *r)
 {
     int n = 0;
 
-    while (uv_loop_alive(&r->loop) && r->loop.active_reqs.count > 0 && n++ < MAX_TURNS) {
+    while (r->loop.active_reqs.count > 0 && n++ < MAX_TURNS) {
         struct pollfd fd = { .fd = uv_backend_fd(&r->loop), .events = POLLIN };
 
         (void)poll(&fd, 1, 1);
         run_turn(r);
         run_read(r, SIZE_MAX);
     }
+    return n > 0;
 }
 
 void run_settle(struct run *r)
@@ -234,9 +235,8 @@ void run_settle(struct run *r)
 
     while (n_still < 3) {
         fuzz_check(n++ < MAX_TURNS, "the server never comes to rest");
-        n_still = settle_once(r) ? 0 : n_still + 1;
+        n_still = settle_once(r) || await_files(r) ? 0 : n_still + 1;
     }
-    await_files(r);
 }
 
 static void on_server_closed(void *arg)
