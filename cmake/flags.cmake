@@ -3,20 +3,27 @@ include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
-    -fstack-protector-strong -fno-common -g -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
-add_link_options(-Wl,-z,relro,-z,now)
+    -fno-common -g -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
+# Hardening, which tests/system/test_hardening.py reads back from the files; README.md says what it
+# costs.
+add_compile_options(-fstack-protector-strong -fstack-clash-protection)
+add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code)
 if(SX_WERROR)
     add_compile_options(-Werror)
 endif()
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-    add_compile_options(-fcf-protection)
+    add_compile_options(-fcf-protection=full)
+elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+    add_compile_options(-mbranch-protection=standard)
 endif()
 
 if(SX_SANITIZE)
     add_compile_options(-fsanitize=${SX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${SX_SANITIZE})
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
-    add_compile_definitions(_FORTIFY_SOURCE=2)
+    # An older compiler than GCC 12 or Clang 9 takes 3 for 2.
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 endif()
 
 # A module that uses what nobody gives it does not link.  Clang's sanitizer runtime lives in
