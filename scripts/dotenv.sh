@@ -8,8 +8,12 @@ dotenv_load()
 {
     local file=$1 line key n=0
     local space='[[:space:]]*' name='[A-Za-z_][A-Za-z0-9_]*'
+    local mode
     local pair="^$space(export[[:space:]]+)?($name)$space=$space(.*)\$"
 
+    mode=$(stat -Lc %a -- "$file")
+    ((!(8#$mode & 2))) ||
+        die "${file##*/}: it can be written by everybody: found mode $mode; mend it with: chmod o-w $file"
     while IFS= read -r line || [ -n "$line" ]; do
         n=$((n + 1))
         line=${line%$'\r'}

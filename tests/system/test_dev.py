@@ -48,6 +48,18 @@ def test_dotenv_reads(tmp_path, text, pairs):
     assert dotenv(tmp_path, text) == pairs
 
 
+def test_dotenv_that_everybody_can_write_is_refused(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("A=1\n")
+    file.chmod(0o666)
+
+    done = bash(DOTENV + SHOW, tmp_path)
+
+    assert done.returncode != 0
+    assert ".env: it can be written by everybody: found mode 666; mend it with: chmod o-w" in \
+        done.stderr
+
+
 def test_dotenv_yields_to_the_environment(tmp_path):
     assert dotenv(tmp_path, "A=file\nB=file\n", env={"A": "environment"}) == ["B=file"]
 
