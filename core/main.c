@@ -5,6 +5,7 @@
  * process: a plugin that crashes while it is loaded is a fault to report, not the end of the
  * command.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -17,14 +18,16 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "plugin/plugins.h"
+#include "sign/sign.h"
 #include "supervisor/supervisor.h"
 #include "worker/worker.h"
 
 struct options {
-    const char *config_dir, *env;
+    const char *config_dir, *env, *key;
     bool effective, schema, dry_run, openapi, help;
     char **rest;
     int n_rest;
@@ -135,6 +138,11 @@ static int run_serve(const struct options *opt)
     sx_report_init(&rep);
     if (load_config(opt, &rep, &set.config) < 0)
         return tell(&rep, 2);
+    if (sx_privileges_begin(set.config) < 0) {
+        sx_report_add(&rep, "privileges cannot be given up: %s", strerror(errno));
+        sx_config_destroy(set.config);
+        return tell(&rep, 1);
+    }
     if (open_log(&set.config->log, &log) < 0) {
         sx_report_add(&rep, "the log cannot be started");
         sx_config_destroy(set.config);
@@ -209,7 +217,7 @@ static int run_check(const struct options *opt)
 
     sx_report_init(&rep);
     if (load_all(opt, &rep, &cfg, &ps) < 0 || check_database(cfg, ps, &rep) < 0 ||
-        sx_plugins_check(ps, &rep) < 0)
+        sx_sign_check(cfg, NULL, 0, &rep) < 0 || sx_plugins_check(ps, &rep) < 0)
         code = 2;
     else
         (void)printf("%s: no fault found\n", cfg->env);
@@ -283,6 +291,76 @@ static int run_config(const struct options *opt)
         sx_config_print(cfg, stdout);
     sx_config_destroy(cfg);
     return tell(&rep, code);
+}
+
+/* --- pin ------------------------------------------------------------------------------------ */
+
+#define MAX_PLUGIN_BYTES (256u * 1024 * 1024)
+
+static int add_pin(json_t *pins, const struct sx_config *cfg, const struct sx_config_plugin *plugin,
+                   struct sx_report *rep)
+{
+    char hex[SX_SHA256_HEX + 1], path[160];
+    char *data;
+    size_t len;
+
+    int err = sx_file_read(plugin->path, MAX_PLUGIN_BYTES, &data, &len);
+
+    if (err != 0) {
+        (void)snprintf(path, sizeof path, "plugins.%s", plugin->name);
+        sx_report_add(rep, "%s: %s: %s: cannot be read: %s", sx_config_origin(cfg, path), path,
+                      plugin->path,
+                      err == SX_ERR_BUSY ? "it is larger than 256 MiB" : strerror(errno));
+        return err;
+    }
+    sx_sha256_hex(data, len, hex);
+    free(data);
+    return json_object_set_new(pins, plugin->name, json_pack("{s:s}", "sha256", hex)) == 0
+               ? 0
+               : SX_ERR_NOMEM;
+}
+
+/* A block as it stands in the file of an environment. */
+static int run_pin(const struct options *opt)
+{
+    struct sx_config_source src = { .dir = opt->config_dir,
+                                    .env = opt->env,
+                                    .allows_unpinned = true };
+    struct sx_config *cfg = NULL;
+    json_t *pins = json_object(), *all = json_pack("{s:O}", "plugins", pins);
+    struct sx_report rep;
+    int code = 0;
+
+    sx_report_init(&rep);
+    if (sx_config_load(&src, &rep, &cfg) < 0)
+        code = 2;
+    for (size_t i = 0; code == 0 && i < cfg->n_plugins; i++)
+        if (cfg->plugins[i].enabled)
+            (void)add_pin(pins, cfg, &cfg->plugins[i], &rep);
+    if (rep.n_faults > 0)
+        code = 2;
+    else if (json_dumpf(all, stdout, JSON_INDENT(2)) != 0 || puts("") < 0)
+        code = 1;
+    json_decref(pins);
+    json_decref(all);
+    sx_config_destroy(cfg);
+    return tell(&rep, code);
+}
+
+/* --- sign ----------------------------------------------------------------------------------- */
+
+static int run_sign(const struct options *opt)
+{
+    struct sx_report rep;
+
+    sx_report_init(&rep);
+    if (opt->key == NULL || opt->n_rest == 0)
+        sx_report_add(&rep, "sign: expected --key KEY and a file, found %s",
+                      opt->key == NULL ? "no key" : "no file");
+    for (int i = 0; opt->key != NULL && i < opt->n_rest; i++)
+        if (sx_sign_file(opt->key, opt->rest[i], &rep) == 0)
+            (void)printf("%s.sig\n", opt->rest[i]);
+    return tell(&rep, rep.n_faults == 0 ? 0 : 2);
 }
 
 /* --- migrate --------------------------------------------------------------------------------- */
@@ -375,6 +453,16 @@ static const struct command commands[] = {
       "--effective  every key with its value and origin (this is the default)\n"
       "--schema     the JSON Schema of the files",
       run_config, false, 0 },
+    { "pin", "[--config DIR] [--env NAME]", "tell the SHA-256 of each plugin, to be configured",
+      "Prints \"plugins\" with the sha256 of the files as they are now.  To put them into the file:\n"
+      "sim-exchange pin --env production > pins.json\n"
+      "jq -s '.[0] * .[1]' config/production.json pins.json > new.json",
+      run_pin, false, 0 },
+    { "sign", "--key KEY FILE.so …", "sign plugins",
+      "Writes FILE.so.sig beside each file, with the ed25519 private key in the PEM file KEY:\n"
+      "openssl genpkey -algorithm ed25519 -out KEY; openssl pkey -in KEY -pubout -out KEY.pub\n"
+      "trust.keys names the public keys whose signatures count.",
+      run_sign, false, 0 },
     { "migrate", "[--dry-run] [--config DIR] [--env NAME]",
       "bring the database to what the plugins expect",
       "Applies each plugin's migrations in its own schema, each in a transaction, under a lock.\n"
@@ -406,10 +494,15 @@ static int usage_of(const struct command *c)
 static int parse(int argc, char **argv, struct options *opt)
 {
     static const struct option longs[] = {
-        { "config", required_argument, NULL, 'c' }, { "env", required_argument, NULL, 'e' },
-        { "effective", no_argument, NULL, 'f' },    { "schema", no_argument, NULL, 's' },
-        { "dry-run", no_argument, NULL, 'd' },      { "openapi", no_argument, NULL, 'o' },
-        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' },
+        { "env", required_argument, NULL, 'e' },
+        { "effective", no_argument, NULL, 'f' },
+        { "schema", no_argument, NULL, 's' },
+        { "dry-run", no_argument, NULL, 'd' },
+        { "openapi", no_argument, NULL, 'o' },
+        { "key", required_argument, NULL, 'k' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
     };
     int ch;
 
@@ -421,6 +514,7 @@ static int parse(int argc, char **argv, struct options *opt)
         case 's': opt->schema = true; break;
         case 'd': opt->dry_run = true; break;
         case 'o': opt->openapi = true; break;
+        case 'k': opt->key = optarg; break;
         case 'h': opt->help = true; break;
         default: return -1;
         }
@@ -496,6 +590,8 @@ int main(int argc, char **argv)
         return sx_worker_main(argv[2], false);
     if (argc == 3 && strcmp(argv[1], "check-worker") == 0)
         return sx_worker_main(argv[2], true);
+    if (argc == 3 && strcmp(argv[1], "verify-plugins") == 0)
+        return sx_worker_verify_main(argv[2]);
     if (argc < 2)
         return usage(stderr, 2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
@@ -510,7 +606,8 @@ int main(int argc, char **argv)
             return 2;
         if (opt.help)
             return usage_of(c);
-        if (opt.n_rest > 0 && c->run != run_describe && c->run != run_release) {
+        if (opt.n_rest > 0 && c->run != run_describe && c->run != run_release &&
+            c->run != run_sign) {
             (void)fprintf(stderr, "sim-exchange %s: unexpected argument \"%s\"\n", c->name,
                           opt.rest[0]);
             return 2;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +153,48 @@ int sx_file_write(const char *path, const void *data, size_t len, unsigned mode)
     free(temporary);
     errno = saved;
     return rc != 0 ? rc : sync_folder(path);
+}
+
+static int make_one(const char *path, uid_t uid, gid_t gid)
+{
+    if (mkdir(path, 0700) != 0)
+        return errno == EEXIST ? 0 : SX_ERR_IO;
+    return lchown(path, uid, gid) == 0 ? 0 : SX_ERR_IO;
+}
+
+int sx_folder_make(const char *path, uid_t uid, gid_t gid)
+{
+    char part[PATH_MAX];
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return SX_ERR_IO;
+    }
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (make_one(part, uid, gid) != 0)
+            return SX_ERR_IO;
+    }
+    return 0;
+}
+
+char *sx_file_beside_program(const char *name)
+{
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    char *slash, *path;
+
+    if (n <= 0)
+        return NULL;
+    exe[n] = '\0';
+    slash = strrchr(exe, '/');
+    if (slash == NULL || asprintf(&path, "%.*s/%s", (int)(slash - exe), exe, name) < 0)
+        return NULL;
+    return path;
 }
 
 void sx_sha256_hex(const void *data, size_t len, char ret_hex[SX_SHA256_HEX + 1])

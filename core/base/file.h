@@ -5,6 +5,7 @@
 #define SX_BASE_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #define SX_SHA256_HEX 64
 
@@ -14,6 +15,14 @@ int sx_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *re
 
 /* Atomic: a temporary file beside it, synced, then renamed. */
 int sx_file_write(const char *path, const void *data, size_t len, unsigned mode);
+
+/* mkdir -p with mode 0700; what is made belongs to this user and group, -1 for our own, and what
+ * exists is not changed.  SX_ERR_IO with errno. */
+int sx_folder_make(const char *path, uid_t uid, gid_t gid);
+
+/* The path of what lies beside the program that runs; the caller frees; NULL when that cannot be
+ * told. */
+char *sx_file_beside_program(const char *name);
 
 /* Lower-case hexadecimal and a NUL. */
 void sx_sha256_hex(const void *data, size_t len, char ret_hex[SX_SHA256_HEX + 1]);

@@ -1,7 +1,7 @@
 /*
  * board/control.c - messages between supervisor and worker.
  *
- * Sending uses nothing but memcpy and send, because a worker says "leaving" from the signal
+ * Sending uses nothing but memcpy and sendmsg, because a worker says "leaving" from the signal
  * handler that contains a fault.
  */
 #include "board/control.h"
@@ -37,18 +37,25 @@ int sx_control_open(int ret_fds[2])
                : SX_ERR_IO;
 }
 
-static int send_packet(int fd, const void *data, size_t len)
+static int send_message(int fd, const struct msghdr *m)
 {
     ssize_t n;
 
     do {
-        n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        n = sendmsg(fd, m, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n >= 0)
         return 0;
     if (errno == EAGAIN || errno == ENOBUFS)
         return SX_ERR_BUSY;
     return errno == EPIPE || errno == ECONNRESET ? SX_ERR_CLOSED : SX_ERR_IO;
+}
+
+static int send_packet(int fd, const char *data, size_t len)
+{
+    struct iovec part = { .iov_base = (char *)(uintptr_t)data, .iov_len = len };
+
+    return send_message(fd, &(struct msghdr){ .msg_iov = &part, .msg_iovlen = 1 });
 }
 
 int sx_control_send(int fd, enum sx_control_kind kind, const char *text)
@@ -75,6 +82,29 @@ int sx_control_send_drain(int fd, uint32_t delay_ms, uint32_t grace_ms)
     len += sx_format_uint(numbers + len, grace_ms);
     numbers[len] = '\0';
     return sx_control_send(fd, SX_CONTROL_DRAIN, numbers);
+}
+
+/* Room for one descriptor, aligned as its header wants it. */
+union attachment {
+    struct cmsghdr head;
+    char space[CMSG_SPACE(sizeof(int))];
+};
+
+int sx_control_send_output(int fd)
+{
+    const struct word *word = &words[SX_CONTROL_REOPEN];
+    struct iovec part = { .iov_base = (char *)(uintptr_t)word->text, .iov_len = word->len };
+    union attachment more = { .space = { 0 } };
+    const int output = STDOUT_FILENO;
+
+    more.head.cmsg_level = SOL_SOCKET;
+    more.head.cmsg_type = SCM_RIGHTS;
+    more.head.cmsg_len = CMSG_LEN(sizeof output);
+    memcpy(CMSG_DATA(&more.head), &output, sizeof output);
+    return send_message(fd, &(struct msghdr){ .msg_iov = &part,
+                                              .msg_iovlen = 1,
+                                              .msg_control = &more,
+                                              .msg_controllen = sizeof more.space });
 }
 
 static int parse_u32(const char *data, size_t len, uint32_t *ret_value)
@@ -119,19 +149,44 @@ static int parse_message(const char *data, size_t len, struct sx_control_message
     return i == SX_CONTROL_DRAIN ? parse_drain(m) : 0;
 }
 
+/* The descriptor that came along, or -1; there is room for one. */
+static int take_descriptor(struct msghdr *m)
+{
+    const struct cmsghdr *head = CMSG_FIRSTHDR(m);
+    int fd = -1;
+
+    if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+        head->cmsg_len == CMSG_LEN(sizeof fd))
+        memcpy(&fd, CMSG_DATA(head), sizeof fd);
+    return fd;
+}
+
 int sx_control_receive(int fd, struct sx_control_message *ret_message)
 {
     char packet[MAX_PACKET + 1];
+    struct iovec part = { .iov_base = packet, .iov_len = sizeof packet };
+    union attachment more = { .space = { 0 } };
+    struct msghdr m = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &more, .msg_controllen = sizeof more.space
+    };
     ssize_t n;
+    int rc, came;
 
     do {
-        n = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
+        n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
         return SX_ERR_BUSY;
     if (n <= 0)
         return SX_ERR_CLOSED; /* end of file, or reset by a peer that died with unread data */
-    return parse_message(packet, (size_t)n, ret_message);
+    came = take_descriptor(&m);
+    rc = parse_message(packet, (size_t)n, ret_message);
+    if (came >= 0 && (rc != 0 || ret_message->kind != SX_CONTROL_REOPEN)) {
+        (void)close(came);
+        came = -1;
+    }
+    ret_message->fd = came;
+    return rc;
 }
 
 static bool is_same_file(int a, int b)
@@ -143,16 +198,20 @@ static bool is_same_file(int a, int b)
            sa.st_ino == sb.st_ino;
 }
 
-int sx_control_reopen_output(const char *path)
+int sx_control_adopt_output(int fd)
 {
     bool has_errors = is_same_file(STDOUT_FILENO, STDERR_FILENO);
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
     int rc = 0;
 
-    if (fd < 0)
-        return SX_ERR_IO;
     if (dup2(fd, STDOUT_FILENO) < 0 || (has_errors && dup2(fd, STDERR_FILENO) < 0))
         rc = SX_ERR_IO;
     (void)close(fd);
     return rc;
+}
+
+int sx_control_reopen_output(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+
+    return fd < 0 ? SX_ERR_IO : sx_control_adopt_output(fd);
 }

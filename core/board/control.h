@@ -10,7 +10,7 @@
  *     ready            loaded, will serve         serve            accept from now on
  *     failed REASON    could not start            drain DELAY GRACE
  *     drained          nothing left to finish     stop             end within a second
- *     leaving REASON   replace me, I finish       reopen PATH      standard output moved
+ *     leaving REASON   replace me, I finish       reopen           take the output that comes
  *     crashed FAULT    my last words              quarantine NAME SECONDS
  *                                                 release NAME     of a plugin
  *                                                 streams MS NAME … of these plugins go on for
@@ -19,7 +19,7 @@
  *
  * FAULT is "SIGNAL ADDRESS PLACE PLACE …": a number, an address in hexadecimal, and the places of
  * the stack from the innermost on, each "plugin:NAME+OFFSET", "program+OFFSET", "FILE+OFFSET" of a
- * library, or "?+ADDRESS".
+ * library, or "?+ADDRESS".  For SIGSYS the address is the number of the system call.
  *
  * What is quarantined when a worker starts lies in the channel before it does.
  *
@@ -83,7 +83,8 @@ struct sx_control_message {
     /* drain: keep accepting for delay_ms, not ready; then finish what is under way and exit;
      * after delay_ms + grace_ms the supervisor kills. */
     uint32_t delay_ms, grace_ms;
-    char text[SX_CONTROL_MAX_TEXT + 1]; /* failed, leaving: the reason; reopen: the path */
+    int fd;                             /* reopen: the new output, the receiver's; else -1 */
+    char text[SX_CONTROL_MAX_TEXT + 1]; /* failed, leaving: the reason */
 };
 
 /* A connected pair, close-on-exec, not blocking.  SX_ERR_IO with errno. */
@@ -94,13 +95,17 @@ int sx_control_open(int ret_fds[2]);
  * does not read. */
 int sx_control_send(int fd, enum sx_control_kind kind, const char *text);
 int sx_control_send_drain(int fd, uint32_t delay_ms, uint32_t grace_ms);
+/* reopen, with our standard output: a worker may not be allowed to open it itself. */
+int sx_control_send_output(int fd);
 
 /* The next message; never blocks.  SX_ERR_BUSY: none now; SX_ERR_CLOSED: never again;
  * SX_ERR_INVALID: this one is no message, the next may be. */
 int sx_control_receive(int fd, struct sx_control_message *ret_message);
 
-/* Standard output, and standard error when it is the same file, continue in path. */
+/* Standard output, and standard error when it is the same file, continue in path, or in fd, which
+ * is taken.  SX_ERR_IO with errno. */
 int sx_control_reopen_output(const char *path);
+int sx_control_adopt_output(int fd);
 
 /* One enabled plugin: the private copy that is to be loaded. */
 struct sx_control_plugin {

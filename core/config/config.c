@@ -46,6 +46,7 @@ static void loader_init(struct config_loader *l, const struct sx_config_source *
 {
     memset(l, 0, sizeof *l);
     l->dir = src->dir != NULL ? src->dir : DEFAULT_DIR;
+    l->allows_unpinned = src->allows_unpinned;
     l->environ_ = src->environ_ != NULL ? src->environ_ : environ;
     l->root = json_object();
     l->origins = json_object();
@@ -95,6 +96,7 @@ static void run_steps(struct config_loader *l)
     config_environment(l);
     config_defaults(l);
     config_rules(l);
+    config_trust(l);
     if (json_object_set_new(l->root, "env", json_string(l->env)) != 0 || keep_root_dir(l) != 0)
         l->is_out_of_memory = true;
 }

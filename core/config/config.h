@@ -38,6 +38,7 @@ struct sx_config_server {
     uint32_t start_ms;       /* a worker must be ready within                     */
     uint32_t stream_ms;      /* streams of unchanged plugins outlive a reload     */
     const char *state_dir;   /* private copies of plugins; made if absent         */
+    const char *upload_dir;  /* in state_dir; "" where that is */
     const char *plugin_dir;  /* where a plugin without a path is looked for       */
     const char *control;     /* socket for commands: state_dir/control-PORT.sock  */
 };
@@ -101,6 +102,21 @@ struct sx_config_log {
     const char *trace_project; /* "" : none */
 };
 
+/* What the processes may do (docs/operators.md, "Privileges"). */
+struct sx_config_process {
+    const char *user;                       /* whom root becomes; "" : nobody else      */
+    const char *group;                      /* "" : the user's own                      */
+    const char *sandbox;                    /* of workers and checkers: off, on, required */
+    struct sx_config_text_list read, write; /* further paths that a sandbox lets through  */
+    bool core_dumps;
+};
+
+struct sx_config_trust {
+    const char *pins;                /* auto, required, optional */
+    bool signatures;                 /* required                 */
+    struct sx_config_text_list keys; /* PEM files, ed25519; empty: no signature is looked at */
+};
+
 struct sx_config_plugin {
     const char *name;
     const char *path; /* as configured, or plugin_dir/NAME.so */
@@ -122,6 +138,8 @@ struct sx_config {
     struct sx_config_http http;
     struct sx_config_database database;
     struct sx_config_log log;
+    struct sx_config_process process;
+    struct sx_config_trust trust;
     const char *app_secret;           /* "" : none; the variable APP_SECRET wins; never printed */
     struct sx_config_plugin *plugins; /* in the order of their names */
     size_t n_plugins;
@@ -135,6 +153,7 @@ struct sx_config_source {
     const char *env;       /* NULL: SX_ENV, or "development" */
     char *const *environ_; /* NULL: the process's */
     bool keeps_good;       /* see below */
+    bool allows_unpinned;  /* for telling the pins that are missing */
 };
 
 /* Faults go to the report; then ret_config is NULL, or, with keeps_good and as far as the files
@@ -143,6 +162,9 @@ struct sx_config_source {
 int sx_config_load(const struct sx_config_source *src, struct sx_report *rep,
                    struct sx_config **ret_config);
 void sx_config_destroy(struct sx_config *cfg);
+
+/* Must every plugin be pinned by its SHA-256?  By trust.pins, in this environment. */
+bool sx_config_requires_pins(const struct sx_config *cfg);
 
 /* A loaded configuration with its origins as one JSON text, and back: how the supervisor
  * hands its workers exactly what it read.  The caller frees the text. */

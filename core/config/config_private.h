@@ -11,6 +11,8 @@
 
 #include "config/config.h"
 
+#include <sys/types.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 
@@ -121,6 +123,7 @@ struct config_loader {
     json_t *root;    /* the effective configuration; a key with a fault is null */
     json_t *origins; /* dotted path to origin */
     struct config_faults faults;
+    bool allows_unpinned;
     bool is_out_of_memory; /* sticky */
 };
 
@@ -193,6 +196,10 @@ void config_defaults(struct config_loader *l);
 /* Defaults for keys with a fault, no plugin that has one. */
 void config_drop_faulty(struct config_loader *l);
 void config_rules(struct config_loader *l);
+/* Who could change the files that are trusted, and what has no pin (trust.c). */
+void config_trust(struct config_loader *l);
+/* The user that the server will run as. */
+uid_t config_user(const struct config_loader *l);
 
 /* ------------------------------------------------------------------ the result */
 

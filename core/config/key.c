@@ -17,6 +17,8 @@ static const char *const poolers[] = { "none", "transaction", NULL };
 static const char *const levels[] = { "debug", "info", "warning", "error", NULL };
 static const char *const formats[] = { "auto", "json", "text", NULL };
 static const char *const accesses[] = { "all", "errors", "off", NULL };
+static const char *const sandboxes[] = { "off", "on", "required", NULL };
+static const char *const pins[] = { "auto", "required", "optional", NULL };
 static const char *const grants[] = { "db", "blocking", "stream", "all_routes", NULL };
 
 #define INT(path_, member, min_, max_, unit_, preset_, doc_)                               \
@@ -236,6 +238,55 @@ const struct config_key config_keys[] = {
       .preset = "\"\"",
       .format = &config_format_project,
       .doc = "Google Cloud project for links to traces; empty: none." },
+
+    { .path = "process.user",
+      .type = CONFIG_TEXT,
+      .offset = AT(process.user),
+      .preset = "\"\"",
+      .doc = "Whom the server becomes after it has opened its sockets, when root starts it: a name "
+             "or a number; empty: it stays what it is." },
+    { .path = "process.group",
+      .type = CONFIG_TEXT,
+      .offset = AT(process.group),
+      .preset = "\"\"",
+      .doc = "Its only group; empty: that of the user." },
+    { .path = "process.sandbox",
+      .type = CONFIG_TEXT,
+      .offset = AT(process.sandbox),
+      .preset = "\"off\"",
+      .choices = sandboxes,
+      .doc = "Keep workers from system calls and files that serving needs not (seccomp, Landlock). "
+             "on: as far as the kernel can; required: or refuse to start." },
+    { .path = "process.read",
+      .type = CONFIG_LIST,
+      .offset = AT(process.read),
+      .preset = "[]",
+      .is_folder_relative = true,
+      .doc = "Further files and folders that plugins may read in the sandbox." },
+    { .path = "process.write",
+      .type = CONFIG_LIST,
+      .offset = AT(process.write),
+      .preset = "[]",
+      .is_folder_relative = true,
+      .doc = "Further files and folders that plugins may read and write in the sandbox." },
+    BOOL(
+        "process.core_dumps", process.core_dumps, "false",
+        "Let the kernel dump core, and debuggers of the same user attach; a core has the secrets."),
+
+    { .path = "trust.pins",
+      .type = CONFIG_TEXT,
+      .offset = AT(trust.pins),
+      .preset = "\"auto\"",
+      .choices = pins,
+      .doc = "Whether every plugin needs its sha256; auto: in the environment production." },
+    BOOL("trust.signatures", trust.signatures, "false", "Every plugin must be signed."),
+    { .path = "trust.keys",
+      .type = CONFIG_LIST,
+      .offset = AT(trust.keys),
+      .preset = "[]",
+      .is_folder_relative = true,
+      .doc = "Public keys whose signatures count: PEM files, ed25519; empty: signatures are not "
+             "looked at." },
 
     { .path = "app_secret",
       .type = CONFIG_TEXT,

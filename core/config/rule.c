@@ -40,10 +40,9 @@ static void default_keys(struct config_loader *l, const struct config_key *table
 
 /* ------------------------------------------------------------------ paths */
 
-static void set_text(struct config_loader *l, const char *path, const char *text, bool is_default)
+static void set_default_text(struct config_loader *l, const char *path, const char *text)
 {
-    if (is_default)
-        config_origin_set(l, &by_default, path);
+    config_origin_set(l, &by_default, path);
     if (config_tree_set(l->root, path, json_string(text)) != 0)
         l->is_out_of_memory = true;
 }
@@ -54,8 +53,8 @@ static void default_state_dir(struct config_loader *l, const char *path)
     char text[PATH_MAX];
 
     (void)snprintf(text, sizeof text, "%s/sim-exchange-%lu", tmp != NULL ? tmp : "/tmp",
-                   (unsigned long)getuid());
-    set_text(l, path, text, true);
+                   (unsigned long)config_user(l));
+    set_default_text(l, path, text);
 }
 
 static void default_plugin_dir(struct config_loader *l, const char *path)
@@ -67,7 +66,7 @@ static void default_plugin_dir(struct config_loader *l, const char *path)
     text[n > 0 ? n : 0] = '\0';
     slash = strrchr(text, '/');
     memcpy(slash != NULL ? slash : text, "/plugins", sizeof "/plugins");
-    set_text(l, path, text, true);
+    set_default_text(l, path, text);
 }
 
 static void default_control(struct config_loader *l, const char *path)
@@ -78,7 +77,7 @@ static void default_control(struct config_loader *l, const char *path)
 
     (void)snprintf(text, sizeof text, "%s/control-%lld.sock", dir != NULL ? dir : "",
                    (long long)port);
-    set_text(l, path, text, true);
+    set_default_text(l, path, text);
 }
 
 static void default_plugin_path(struct config_loader *l, const char *path, const char *name)
@@ -87,48 +86,63 @@ static void default_plugin_path(struct config_loader *l, const char *path, const
     char text[PATH_MAX];
 
     (void)snprintf(text, sizeof text, "%s/%s.so", dir != NULL ? dir : "", name);
-    set_text(l, path, text, true);
+    set_default_text(l, path, text);
 }
 
-/* Relative to the folder above that of the configuration. */
-static void make_absolute(struct config_loader *l, const char *path, const char *text)
+/* Relative to the folder above that of the configuration; NULL when that is not there. */
+static json_t *absolute(struct config_loader *l, const char *text)
 {
     char folder[PATH_MAX];
-    char *slash;
+    json_t *done = NULL;
     struct sx_buf b;
     const char *whole;
 
     if (realpath(l->dir, folder) == NULL)
-        return;
-    slash = strrchr(folder, '/');
-    *slash = '\0';
+        return NULL;
+    *strrchr(folder, '/') = '\0';
     sx_buf_init(&b, CONFIG_MAX_TEXT_BYTES);
     sx_buf_printf(&b, "%s/%s", folder, text);
     whole = sx_buf_text(&b);
     if (whole != NULL)
-        set_text(l, path, whole, false);
-    else
+        done = json_string(whole);
+    if (done == NULL)
         l->is_out_of_memory = true;
     sx_buf_finish(&b);
+    return done;
+}
+
+static void complete_list(struct config_loader *l, json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        json_t *whole = text != NULL && *text != '/' ? absolute(l, text) : NULL;
+
+        if (whole != NULL && json_array_set_new(list, i, whole) != 0)
+            l->is_out_of_memory = true;
+    }
 }
 
 /* name: of the plugin whose path it is, or NULL. */
 static void complete_path(struct config_loader *l, const char *path, const char *name)
 {
     const char *text = json_string_value(config_tree_get(l->root, path));
+    json_t *whole;
 
     if (text == NULL)
         return;
-    if (*text != '\0' && *text != '/')
-        make_absolute(l, path, text);
-    else if (*text == '\0' && name != NULL)
+    if (*text != '\0' && *text != '/') {
+        whole = absolute(l, text);
+        if (whole != NULL && config_tree_set(l->root, path, whole) != 0)
+            l->is_out_of_memory = true;
+    } else if (*text == '\0' && name != NULL) {
         default_plugin_path(l, path, name);
-    else if (*text == '\0' && strcmp(path, "server.state_dir") == 0)
+    } else if (*text == '\0' && strcmp(path, "server.state_dir") == 0) {
         default_state_dir(l, path);
-    else if (*text == '\0' && strcmp(path, "server.control") == 0)
+    } else if (*text == '\0' && strcmp(path, "server.control") == 0) {
         default_control(l, path);
-    else if (*text == '\0')
+    } else if (*text == '\0') {
         default_plugin_dir(l, path);
+    }
 }
 
 static void complete_paths(struct config_loader *l, const struct config_key *table,
@@ -138,7 +152,9 @@ static void complete_paths(struct config_loader *l, const struct config_key *tab
 
     for (; table->path != NULL; table++) {
         (void)snprintf(path, sizeof path, "%s%s", before, table->path);
-        if (table->is_folder_relative)
+        if (table->is_folder_relative && table->type == CONFIG_LIST)
+            complete_list(l, config_tree_get(l->root, path));
+        else if (table->is_folder_relative)
             complete_path(l, path, name);
     }
 }

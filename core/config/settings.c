@@ -108,6 +108,17 @@ static int fill_plugins(struct sx_config *cfg)
     return 0;
 }
 
+/* Apart from the copies of plugins, which a worker may not write. */
+static int fill_upload_dir(struct sx_config *cfg)
+{
+    const char *state = cfg->server.state_dir;
+
+    cfg->server.upload_dir = *state == '\0'
+                                 ? ""
+                                 : sx_arena_printf(&cfg->priv->arena, "%s/uploads", state);
+    return cfg->server.upload_dir == NULL ? SX_ERR_NOMEM : 0;
+}
+
 static int fill(struct sx_config *cfg)
 {
     int rc;
@@ -117,6 +128,8 @@ static int fill(struct sx_config *cfg)
     if (cfg->env == NULL || cfg->root_dir == NULL)
         return SX_ERR_INVALID;
     rc = fill_struct(&cfg->priv->arena, config_keys, cfg->root, cfg);
+    if (rc == 0)
+        rc = fill_upload_dir(cfg);
     return rc != 0 ? rc : fill_plugins(cfg);
 }
 

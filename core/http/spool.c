@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -62,6 +64,10 @@ static int move_to_file(struct sx_spool *s, struct sx_arena *a, const char *dir)
     if (path == NULL)
         return SX_ERR_NOMEM;
     s->fd = mkostemp(path, O_CLOEXEC);
+    if (s->fd < 0 && errno == ENOENT && mkdir(dir, 0700) == 0) {
+        memset(path + strlen(path) - 6, 'X', 6);
+        s->fd = mkostemp(path, O_CLOEXEC);
+    }
     if (s->fd < 0)
         return SX_ERR_IO;
     s->path = path;

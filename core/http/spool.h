@@ -2,8 +2,8 @@
  * http/spool.h - bytes that stay in memory while they are few and move to a file of their own
  * when they grow.
  *
- * The file has mode 0600 and is removed by sx_spool_finish.  One thread at a time; writing
- * blocks for as long as the file system does.
+ * The file has mode 0600, in a folder that is made where it alone is missing, and is removed by
+ * sx_spool_finish.  One thread at a time; writing blocks for as long as the file system does.
  */
 #ifndef SX_HTTP_SPOOL_H
 #define SX_HTTP_SPOOL_H

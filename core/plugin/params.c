@@ -58,7 +58,7 @@ static int load_multipart(struct sx_req *r, struct sx_slice type)
                                           .max_header_bytes = 8192,
                                           .spool_bytes = cfg->spool_bytes,
                                           .upload_bytes = cfg->upload_bytes,
-                                          .spool_dir = r->set->set.config->server.state_dir };
+                                          .spool_dir = r->set->set.config->server.upload_dir };
     int err = sx_multipart_create(&r->http.arena, type, &limits, &r->http.multipart);
 
     if (err == 0)

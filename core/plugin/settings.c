@@ -82,7 +82,7 @@ int sx_plugins_http_settings(struct sx_plugins *ps, uv_loop_t *loop, struct sx_r
                                     .request_size = sizeof(struct sx_req),
                                     .zeroed_size = offsetof(struct sx_req, params),
                                     .server_name = "sim-exchange",
-                                    .spool_dir = cfg->server.state_dir,
+                                    .spool_dir = cfg->server.upload_dir,
                                     .gzip = cfg->http.gzip,
                                     .gzip_bytes = cfg->http.gzip_bytes,
                                     .cors = take_cors(ps) };

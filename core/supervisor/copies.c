@@ -23,27 +23,6 @@
 #define MAX_PATH_BYTES   4096
 #define KEEP_S           (7 * 24 * 3600)
 
-/* mkdir -p; what exists is not changed. */
-static int make_folders(const char *path)
-{
-    char part[MAX_PATH_BYTES];
-    size_t len = strlen(path);
-
-    if (len == 0 || len >= sizeof part) {
-        errno = ENAMETOOLONG;
-        return SX_ERR_IO;
-    }
-    for (size_t i = 1; i <= len; i++) {
-        if (path[i] != '/' && path[i] != '\0')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return SX_ERR_IO;
-    }
-    return 0;
-}
-
 /* Can nobody else put another folder in the place of one in here? */
 static bool is_safe_parent(const char *path)
 {
@@ -62,7 +41,7 @@ static const char *find_objection(const char *parent, const char *dir)
     struct statvfs fs;
     struct stat st;
 
-    if (make_folders(dir) != 0)
+    if (sx_folder_make(dir, (uid_t)-1, (gid_t)-1) != 0)
         return strerror(errno);
     if (lstat(dir, &st) != 0 || statvfs(dir, &fs) != 0)
         return strerror(errno);

@@ -6,10 +6,12 @@
  * left out, and what is shown is printable.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/denied.h"
 #include "base/text.h"
 #include "supervisor/supervisor_private.h"
 #include "supervisor/symbol.h"
@@ -117,6 +119,19 @@ static void note_place(struct sx_crash *crash, size_t before, bool is_plugin)
     }
 }
 
+/* "0x3b" is execve. */
+static void name_denied(struct sx_crash *crash, int signo)
+{
+    long number = strtol(crash->address, NULL, 16);
+    const char *name = sx_denied_name(number);
+
+    crash->denied[0] = '\0';
+    if (signo == SIGSYS && name != NULL)
+        (void)snprintf(crash->denied, sizeof crash->denied, "%s", name);
+    else if (signo == SIGSYS)
+        (void)snprintf(crash->denied, sizeof crash->denied, "number %ld", number);
+}
+
 bool sx_crash_read(const struct sx_supervisor *sup, const struct sx_child *child,
                    struct sx_crash *ret_crash)
 {
@@ -138,6 +153,7 @@ bool sx_crash_read(const struct sx_supervisor *sup, const struct sx_child *child
                                                     : name);
     (void)snprintf(ret_crash->address, sizeof ret_crash->address, "%.*s", (int)len,
                    is_printable(word, len) ? word : "?");
+    name_denied(ret_crash, (int)signo);
     while (next_word(&at, &word, &len)) {
         size_t before = ret_crash->trace.len;
 

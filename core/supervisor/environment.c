@@ -96,6 +96,7 @@ void sx_environment_finish(struct sx_supervisor *sup)
     sx_board_destroy(sup->board);
     free(sup->is_slot_used);
     free(sup->output_path);
+    free(sup->user);
     free(sup->exe_path);
     free(sup->envp);
     if (sup->exe_fd >= 0)

@@ -68,19 +68,23 @@ static int seal_config(struct sx_generation *gen, struct sx_report *rep)
     return rc;
 }
 
-/* All faults are wanted, not only those of the first step that has any. */
+/* All faults are wanted, not only those of the first step that has any.  The sockets come before
+ * root is given up, the copies after it. */
 static int prepare(struct sx_supervisor *sup, struct sx_generation *gen, struct sx_report *rep)
 {
     int board = check_board(sup, gen->config, rep);
-    int copies = sx_copies_create(gen->config, sup->log, rep, &gen->copies);
     int listeners = sx_listeners_acquire(&sup->listeners, &gen->config->server, rep,
                                          &gen->listeners);
+    int user = sx_privileges_drop(sup, gen->config, rep);
+    int copies = sx_copies_create(gen->config, sup->log, rep, &gen->copies);
 
-    if (board != 0 || copies == SX_ERR_INVALID || listeners == SX_ERR_INVALID)
+    if (board != 0 || copies == SX_ERR_INVALID || listeners == SX_ERR_INVALID ||
+        user == SX_ERR_INVALID)
         return SX_ERR_INVALID;
-    if (copies != 0 || listeners != 0)
-        return copies != 0 ? copies : listeners;
-    return seal_config(gen, rep);
+    if (copies != 0 || listeners != 0 || user != 0)
+        return copies != 0 ? copies : listeners != 0 ? listeners : user;
+    copies = seal_config(gen, rep);
+    return copies != 0 ? copies : sx_signatures_check(sup, gen, rep);
 }
 
 int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, struct sx_report *rep,

@@ -159,12 +159,18 @@ static int open_socket(const struct sx_address *a, int *ret_fd)
     return SX_ERR_IO;
 }
 
-static void report_errno(struct sx_report *rep, const char *name)
+static void report_errno(const struct sx_listeners *ls, struct sx_report *rep, const char *name)
 {
     if (errno == EADDRINUSE)
         sx_report_add(rep,
                       "%s: the address is in use by another process\n"
                       "Stop it, or choose another with PORT or server.port.",
+                      name);
+    else if (errno == EACCES && ls->has_dropped_root)
+        sx_report_add(rep,
+                      "%s: cannot listen: permission denied: the server has given up root\n"
+                      "Restart it to open another port below 1024, or a socket in a folder of "
+                      "root's.",
                       name);
     else if (errno == EACCES)
         sx_report_add(rep,
@@ -195,7 +201,7 @@ static int find_or_open(struct sx_listeners *ls, const struct sx_address *addres
 
     if (l == NULL) {
         if (open_socket(address, &fd) != 0) {
-            report_errno(rep, address->name);
+            report_errno(ls, rep, address->name);
             return SX_ERR_IO;
         }
         l = sx_listener_create(ls, address, fd);

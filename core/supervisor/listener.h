@@ -44,6 +44,7 @@ struct sx_listener {
 
 struct sx_listeners {
     struct sx_list all;
+    bool has_dropped_root; /* a port below 1024 cannot be opened any more */
 };
 
 /* What one generation serves. */

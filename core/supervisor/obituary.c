@@ -128,11 +128,24 @@ static void add_crash(const struct sx_supervisor *sup, const struct sx_child *ch
     if (sx_crash_read(sup, child, &crash) && crash.place_len > 0) {
         const char *trace = sx_buf_text(&crash.trace);
 
-        sx_buf_printf(b, "; at address %s in %.*s", crash.address, (int)crash.place_len, trace);
+        if (crash.denied[0] != '\0')
+            sx_buf_printf(b, "; the sandbox denies the system call %s, made in %.*s", crash.denied,
+                          (int)crash.place_len, trace);
+        else
+            sx_buf_printf(b, "; at address %s in %.*s", crash.address, (int)crash.place_len, trace);
         if (crash.from_len > 0)
             sx_buf_printf(b, ", called from %.*s", (int)crash.from_len, trace + crash.from);
     }
     sx_crash_finish(&crash);
+}
+
+/* While libc changes who we are or starts a program it blocks every signal, and a worker that is
+ * then denied a system call has no last words. */
+static void add_silent_denial(const struct sx_child *child, int status, struct sx_buf *b)
+{
+    if (child->crash == NULL && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        sx_buf_add_text(b, "; the sandbox denies a system call that it made, as system(), "
+                           "posix_spawn() and setuid() do");
 }
 
 char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *child, int status)
@@ -143,6 +156,7 @@ char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *c
     add_name(&b, child);
     add_end(&b, child, status);
     add_crash(sup, child, &b);
+    add_silent_denial(child, status, &b);
     if (child->slot != SX_BOARD_NONE)
         add_threads(sup, child, &b);
     if (sx_buf_text(&b) == NULL) {
@@ -209,6 +223,7 @@ static void log_with_suspect(const struct sx_supervisor *sup, const struct sx_ch
         { "route", SX_LOG_STR, { .s = w.has_route ? w.name.route : NULL } },
         { "request_id", SX_LOG_STR, { .s = text_or_null(w.request_id) } },
         { "signal", SX_LOG_STR, { .s = has_crash ? crash.signal : NULL } },
+        { "system_call", SX_LOG_STR, { .s = has_crash ? text_or_null(crash.denied) : NULL } },
         { "backtrace", SX_LOG_STR, { .s = has_crash ? sx_buf_text(&crash.trace) : NULL } },
         { NULL, SX_LOG_END, { .i = 0 } },
     };

@@ -79,6 +79,8 @@ static void on_message(struct sx_supervisor *sup, struct sx_child *child,
         child->crash = strdup(m->text);
         break;
     default: /* what only we say: a plugin has got hold of the channel */
+        if (m->fd >= 0)
+            (void)close(m->fd);
         sx_child_kill(child, "has sent what no worker sends");
         break;
     }
@@ -178,10 +180,11 @@ static void want_reload(struct sx_supervisor *sup)
                     "the reload waits for the change that is under way");
 }
 
-static void tell_reopen(struct sx_child *child, void *path)
+static void tell_reopen(struct sx_child *child, void *arg)
 {
+    (void)arg;
     if (child->control_fd >= 0)
-        (void)sx_control_send(child->control_fd, SX_CONTROL_REOPEN, path);
+        (void)sx_control_send_output(child->control_fd);
 }
 
 static void reopen_output(struct sx_supervisor *sup)
@@ -193,7 +196,7 @@ static void reopen_output(struct sx_supervisor *sup)
                     strerror(errno));
         return;
     }
-    for_workers(sup, tell_reopen, sup->output_path);
+    for_workers(sup, tell_reopen, NULL);
     sx_log_line(sup->log, SX_LOG_INFO, NULL, "%s: reopened", sup->output_path);
 }
 

@@ -43,6 +43,11 @@ struct sx_supervisor_settings {
     const char *exe;   /* borrowed; the program of the workers; NULL: /proc/self/exe */
 };
 
+/* The process's first step with a configuration, while it has one thread: no_new_privs, no core,
+ * a umask that lets nobody else write; where root will become process.user, an empty bounding set
+ * and the user's home.  SX_ERR_IO with errno. */
+int sx_privileges_begin(const struct sx_config *cfg);
+
 /* Returns when every worker is gone: 0 after a stop that was asked for, 1 for a failure at run
  * time, 2 for a bad configuration or plugin.  What kept it from starting is told on standard
  * error.  [main thread; no other thread but the log's] */

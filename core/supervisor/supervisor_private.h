@@ -189,6 +189,7 @@ struct sx_supervisor {
     struct sx_log *log;                       /* borrowed */
     int signal_fd, epoll_fd, exe_fd;
     char *exe_path;    /* owned; what USR2 starts */
+    char *user;        /* owned; process.user of the start; NULL: before it was looked at */
     char *output_path; /* owned; of standard output when it is a regular file, or NULL */
     char **envp;       /* owned; of workers: ours without LISTEN_* */
 
@@ -245,6 +246,19 @@ void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int st
 /* Gives the next generation up; told is for the log. */
 void sx_change_abort(struct sx_supervisor *sup, const char *told);
 
+/* --- what it gives up: privileges.c -------------------------------------------------------- */
+
+/* Once the sockets of the first generation are open: root becomes process.user, for good.
+ * SX_ERR_INVALID is the configuration's fault.  A later generation must name the same user. */
+int sx_privileges_drop(struct sx_supervisor *sup, const struct sx_config *cfg,
+                       struct sx_report *rep);
+
+/* --- signatures: signatures.c ---------------------------------------------------------------- */
+
+/* Of the copies of gen, in another process; SX_ERR_INVALID with faults that name plugin and key. */
+int sx_signatures_check(const struct sx_supervisor *sup, const struct sx_generation *gen,
+                        struct sx_report *rep);
+
 /* --- deaths: reaper.c, obituary.c --------------------------------------------------------- */
 
 /* Every dead child, ours or, as process 1, an orphan. */
@@ -288,6 +302,7 @@ void sx_quarantine_finish(struct sx_supervisor *sup);
 
 struct sx_crash {
     char signal[24], address[24];
+    char denied[32];       /* the system call that the sandbox denies; "": another fault */
     struct sx_buf trace;   /* owned: "hello.so+0x1139 (hello+0x9) < sim-exchange+0x…" */
     size_t place_len;      /* of its first place; 0: there is none */
     size_t from, from_len; /* in trace: the first place inside a plugin, if that is another */

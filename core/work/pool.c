@@ -104,6 +104,7 @@ static int start_thread(struct sx_work_pool *pool, uint32_t index)
     (void)sigdelset(&all, SIGFPE);
     (void)sigdelset(&all, SIGILL);
     (void)sigdelset(&all, SIGABRT);
+    (void)sigdelset(&all, SIGSYS);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
     err = pthread_create(&pool->threads[index].id, NULL, run_thread, start);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);

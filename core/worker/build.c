@@ -9,24 +9,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "worker/worker.h"
 #include "worker/worker_private.h"
-
-/* Where sx_db.so lies: beside the executable.  The caller frees. */
-static char *find_db_path(void)
-{
-    char exe[4096];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    char *slash, *path;
-
-    if (n <= 0)
-        return NULL;
-    exe[n] = '\0';
-    slash = strrchr(exe, '/');
-    if (slash == NULL || asprintf(&path, "%.*s/sx_db.so", (int)(slash - exe), exe) < 0)
-        return NULL;
-    return path;
-}
 
 static void check_url(const struct sx_db_module *db, const struct sx_config *cfg, const char *key,
                       const char *url, struct sx_report *rep)
@@ -41,7 +26,7 @@ static void check_url(const struct sx_db_module *db, const struct sx_config *cfg
 int sx_worker_open_db(const struct sx_config *cfg, struct sx_report *rep,
                       const struct sx_db_module **ret_db)
 {
-    char *path = find_db_path();
+    char *path = sx_file_beside_program("sx_db.so");
     size_t before = rep->n_faults;
     int err = path == NULL ? SX_ERR_NOMEM : sx_db_open(path, rep, ret_db);
 

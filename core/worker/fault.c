@@ -33,7 +33,7 @@
 #define MAX_NAME    80u
 #define PLUGIN      "plugin:"
 
-static const int watched[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
+static const int watched[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS };
 #define N_WATCHED (sizeof watched / sizeof watched[0])
 
 struct module {
@@ -247,7 +247,9 @@ static bool compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
     struct walk walk = { .fault = f, .pc = pc_of(context), .leave = LEAVE_NO };
     char number[24];
     /* Of a signal that somebody sent there is no address. */
-    uintptr_t address = info->si_code > 0 ? (uintptr_t)info->si_addr : 0;
+    uintptr_t address = signo == SIGSYS     ? (uintptr_t)info->si_syscall
+                        : info->si_code > 0 ? (uintptr_t)info->si_addr
+                                            : 0;
 
     f->len = 0;
     put(f, number, sx_format_uint(number, (uint64_t)signo));
@@ -305,8 +307,9 @@ static void give_up(struct sx_worker_fault *f, int signo, const siginfo_t *info)
 {
     for (size_t i = 0; i < N_WATCHED; i++)
         (void)sigaction(watched[i], &f->old[i], NULL);
-    /* A fault happens again when the handler returns, and abort() goes on by itself. */
-    if (info->si_code <= 0 && signo != SIGABRT)
+    /* A fault happens again when the handler returns, abort() goes on by itself, and a denied
+     * system call would return. */
+    if ((info->si_code <= 0 && signo != SIGABRT) || signo == SIGSYS)
         (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo);
 }
 

@@ -23,7 +23,7 @@
 
 /* --- Beginning ------------------------------------------------------------------------------- */
 
-static int read_inheritance(struct sx_worker *w, const char *spec_text, struct sx_report *rep)
+int sx_worker_read_inheritance(struct sx_worker *w, const char *spec_text, struct sx_report *rep)
 {
     char *text;
     size_t len;
@@ -165,7 +165,10 @@ static void obey(struct sx_worker *w, const struct sx_control_message *m)
         break;
     case SX_CONTROL_DRAIN: sx_worker_drain(w, m->delay_ms, m->grace_ms); break;
     case SX_CONTROL_STOP: sx_worker_stop(w); break;
-    case SX_CONTROL_REOPEN: (void)sx_control_reopen_output(m->text); break;
+    case SX_CONTROL_REOPEN:
+        if (m->fd >= 0)
+            (void)sx_control_adopt_output(m->fd);
+        break;
     case SX_CONTROL_QUARANTINE: quarantine(w, m->text); break;
     case SX_CONTROL_RELEASE: release(w, m->text); break;
     case SX_CONTROL_STREAMS: sx_worker_keep_streams(w, m->text); break;
@@ -257,8 +260,7 @@ static void finish(struct sx_worker *w)
     sx_worker_fault_unwatch(w);
 }
 
-/* Every fault goes to the supervisor, which decides what it means. */
-static int fail(struct sx_worker *w, struct sx_report *rep)
+void sx_worker_tell_faults(const struct sx_worker *w, const struct sx_report *rep)
 {
     struct sx_buf text;
 
@@ -270,6 +272,12 @@ static int fail(struct sx_worker *w, struct sx_report *rep)
     text.failed = false;
     (void)sx_control_send(w->spec.control_fd, SX_CONTROL_FAILED, sx_buf_text(&text));
     sx_buf_finish(&text);
+}
+
+/* Every fault goes to the supervisor, which decides what it means. */
+static int fail(struct sx_worker *w, struct sx_report *rep)
+{
+    sx_worker_tell_faults(w, rep);
     sx_report_finish(rep);
     sx_log_destroy(w->log);
     /* Half of it was built: a process that serves nothing need not take it apart. */
@@ -308,7 +316,7 @@ int sx_worker_main(const char *spec_text, bool is_check)
     sx_report_init(&rep);
     ignore_signals();
     sx_worker_slice_short();
-    if (read_inheritance(w, spec_text, &rep) < 0) {
+    if (sx_worker_read_inheritance(w, spec_text, &rep) < 0) {
         sx_report_print(&rep, stderr);
         return 2;
     }
@@ -317,8 +325,9 @@ int sx_worker_main(const char *spec_text, bool is_check)
         return 1;
     }
     hear_first(w);
-    if (sx_worker_fault_watch(w) < 0 || open_log(w, &rep) < 0 || open_board(w, &rep) < 0 ||
-        start_loop(w, &rep) < 0 || sx_worker_build(w, &rep) < 0)
+    if (sx_worker_fault_watch(w) < 0 || sx_worker_confine(w, &rep) < 0 || open_log(w, &rep) < 0 ||
+        open_board(w, &rep) < 0 || start_loop(w, &rep) < 0 || sx_worker_build(w, &rep) < 0 ||
+        sx_worker_seal(w, &rep) < 0)
         return fail(w, &rep);
     sx_report_finish(&rep);
     code = run(w);

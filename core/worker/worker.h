@@ -15,6 +15,10 @@
 /* Returns the exit code.  [main thread] */
 int sx_worker_main(const char *spec_text, bool is_check);
 
+/* PROGRAM verify-plugins SPEC: says whether the copies of the plugins are signed as the
+ * configuration wants it.  Returns the exit code.  [main thread] */
+int sx_worker_verify_main(const char *spec_text);
+
 /* Maps the database module, which lies beside the executable, and has it look at the URLs of the
  * configuration; faults in the report. */
 int sx_worker_open_db(const struct sx_config *cfg, struct sx_report *rep,

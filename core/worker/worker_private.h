@@ -61,6 +61,10 @@ struct sx_worker {
     uint32_t stream_ms;         /* how long streams may go on in it; 0: they do not */
 };
 
+/* worker.c: what a process of the supervisor's begins with, and how it says that it cannot go on */
+int sx_worker_read_inheritance(struct sx_worker *w, const char *spec_text, struct sx_report *rep);
+void sx_worker_tell_faults(const struct sx_worker *w, const struct sx_report *rep);
+
 /* health.c: /_sx/live, /_sx/ready, /_sx/started, /_sx/metrics */
 bool sx_worker_builtin(struct sx_http_req *r, void *arg);
 
@@ -78,6 +82,15 @@ void sx_worker_fault_map(struct sx_worker *w);
 /* Was the call that was ended one that did not come back? */
 bool sx_worker_fault_was_stall(const struct sx_worker *w);
 void sx_worker_fault_unwatch(struct sx_worker *w); /* also of a half-built one */
+
+/* sandbox.c: no core, and the sandbox that the configuration asks for, while the process has one
+ * thread; when all is mapped no more code.  Faults in the report. */
+int sx_worker_confine(struct sx_worker *w, struct sx_report *rep);
+int sx_worker_seal(struct sx_worker *w, struct sx_report *rep);
+/* seccomp.c, landlock.c: its parts.  SX_ERR_IO with errno, or faults in the report. */
+int sx_worker_seccomp(bool is_check);
+int sx_worker_seccomp_seal(void);
+int sx_worker_landlock(struct sx_worker *w, struct sx_report *rep);
 
 /* slice.c: before and after loading; for the calling thread */
 void sx_worker_slice_short(void);

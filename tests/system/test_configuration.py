@@ -1,7 +1,11 @@
 """Broken configurations: each fault is told with file and line, all of them at once, and the
 program ends with 2."""
+import hashlib
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 
 import pytest
@@ -214,11 +218,16 @@ def test_check_has_no_side_effect(program, config_dir, tmp_path):
 
 # -- production
 
+def digest(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 @pytest.fixture
-def production(config_dir):
-    """production("probe", …): a folder whose production environment runs these plugins."""
-    def write(*plugins):
-        folder = config_dir(plugins=plugins)
+def production(config_dir, build):
+    """production("probe", …): a folder whose production environment runs these plugins, pinned."""
+    def write(*plugins, is_pinned=True):
+        pins = {name: {"sha256": digest(process.plugin_file(build, name))} for name in plugins}
+        folder = config_dir(plugins=pins if is_pinned else plugins)
         (folder / "development.json").rename(folder / "production.json")
         return folder
 
@@ -244,19 +253,162 @@ def test_production_does_not_serve_probe(program, production):
 def test_check_of_production_takes_the_others(program, production):
     folder = production("hello", "site", "techempower")
 
+    done = program("check", "--config", folder, "--env", "production")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_production_refuses_a_plugin_without_a_pin_and_says_what_tells_it(program, production):
+    folder = production("hello", "site", is_pinned=False)
+
+    for command in ("check", "serve"):
+        done = program(command, "--config", folder, "--env", "production")
+
+        assert done.returncode == 2
+        for name in ("hello", "site"):
+            assert re.search(rf"production\.json:\d+: plugins\.{name}\.sha256: expected the SHA-256 "
+                             rf"of \S+/{name}\.so, found none\nIn production every plugin is pinned: "
+                             "sim-exchange pin --env production", done.stderr), done.stderr
+
+
+def test_pins_are_optional_where_the_configuration_says_so_and_required_where_it_says_so(
+        program, config_dir, production):
+    folder = production("hello", is_pinned=False)
+    overlay = folder / "production.json"
+    whole = json.loads(overlay.read_text())
+    overlay.write_text(json.dumps({**whole, "trust": {"pins": "optional"}}))
     assert program("check", "--config", folder, "--env", "production").returncode == 0
+
+    folder = config_dir({"trust": {"pins": "required"}}, plugins=["hello"], name="strict")
+    done = program("check", "--config", folder)
+    assert (done.returncode, "plugins.hello.sha256: expected the SHA-256" in done.stderr) == (2,
+                                                                                             True)
+
+
+def test_pin_tells_what_production_asks_for(program, production, build):
+    folder = production("hello", "site", is_pinned=False)
+    overlay = folder / "production.json"
+
+    done = program("pin", "--config", folder, "--env", "production")
+
+    assert done.returncode == 0, done.stderr
+    pins = json.loads(done.stdout)
+    assert pins == {"plugins": {name: {"sha256": digest(build / f"plugins/{name}.so")}
+                                for name in ("hello", "site")}}
+    overlay.write_text(json.dumps(process.merged(json.loads(overlay.read_text()), pins)))
+    assert program("check", "--config", folder, "--env", "production").returncode == 0
+
+
+def test_pin_of_a_missing_file_is_a_fault(program, config_dir):
+    folder = config_dir(plugins={"hello": {"path": "nosuch.so"}})
+
+    done = program("pin", "--config", folder)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nosuch.so: cannot be read: No such file" in done.stderr
+
+
+# -- who could change it
+
+GROUP_OTHERS = 12345  # nobody's own
+
+
+def others_can(path, mode, group=None):
+    """The mode of a file or folder, for the time of a check."""
+    if group is not None:
+        os.chown(path, -1, group)
+    path.chmod(mode)
+
+
+@pytest.mark.parametrize("what", ["base.json", "development.json", "hello.so", "folder", "above"])
+def test_what_everybody_can_write_is_refused(program, config_dir, build, tmp_path, what):
+    plugins = tmp_path / "above/plugins"
+    plugins.mkdir(parents=True)
+    shutil.copy(process.plugin_file(build, "hello"), plugins)
+    folder = config_dir(plugins={"hello": {"path": str(plugins / "hello.so")}})
+    path = {"hello.so": plugins / "hello.so", "folder": plugins,
+            "above": plugins.parent}.get(what, folder / what)
+    assert program("check", "--config", folder).returncode == 0
+
+    path.chmod(0o777)
+    done = program("check", "--config", folder)
+
+    assert done.returncode == 2
+    noun = "its folder" if path.is_dir() else "it"
+    assert re.search(rf"{noun} can be written by everybody: found mode 0777\n"
+                     rf"Mend it with: chmod o-w {path}$", done.stderr, re.MULTILINE), done.stderr
+    if path.is_dir():  # as /tmp is
+        path.chmod(0o1777)
+        assert program("check", "--config", folder).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to a group and a stranger")
+@pytest.mark.parametrize("environment", ["development", "testing"])
+@pytest.mark.parametrize("case", ["group", "stranger"])
+def test_a_group_and_a_stranger_can_write_on_a_developers_machine_alone(program, config_dir, build,
+                                                                        tmp_path, environment, case):
+    file = tmp_path / "hello.so"
+    shutil.copy(process.plugin_file(build, "hello"), file)
+    folder = config_dir(plugins={"hello": {"path": str(file)}})
+    (folder / "development.json").rename(folder / f"{environment}.json")
+    file.chmod(0o664)  # as umask 002 leaves it: the group of root is root's alone
+    assert program("check", "--config", folder, "--env", environment).returncode == 0
+
+    if case == "group":
+        os.chown(file, -1, GROUP_OTHERS)
+    else:
+        os.chown(file, 54321, -1)
+        file.chmod(0o644)
+    done = program("check", "--config", folder, "--env", environment)
+
+    told = {"group": "plugins.hello: .*it can be written by the group 12345, which is not its owner's"
+                     f" alone: found mode 0664\nMend it with: chmod g-w {file}",
+            "stranger": r"plugins.hello: .*it can be written by its owner: expected root or user root "
+                        rf"\(0\), found user 54321\nMend it with: chown root {file}"}
+    is_refused = environment != "development"
+    assert done.returncode == (2 if is_refused else 0), done.stderr
+    assert bool(re.search(told[case], done.stderr)) == is_refused, done.stderr
+
+
+def test_a_writable_file_keeps_the_old_generation(server, build, tmp_path):
+    file = tmp_path / "hello.so"
+    shutil.copy(process.plugin_file(build, "hello"), file)
+    s = server(plugins={"hello": {"path": str(file)}}, wants_database=False)
+
+    file.chmod(0o666)
+    s.signal(signal.SIGHUP)
+    s.wait_line("the reload has failed")
+
+    s.wait_line(f"chmod o-w {file}")
+    assert s.get("/hello").status == 200
 
 
 # -- the command line
 
 def test_shipped_configuration_has_no_fault(program, build):
     from harness.process import CHECKOUT
-    for env in ("development", "testing", "production"):
+    for env in ("development", "testing"):
         done = program("check", "--config", CHECKOUT / "config", "--env", env)
         assert done.returncode == 0, done.stderr
 
 
-COMMANDS = ["serve", "check", "routes", "plugins", "describe", "config", "migrate", "version"]
+def test_shipped_production_needs_its_pins_alone(program, tmp_path):
+    """They differ with every build, so a deployment adds them."""
+    folder = shutil.copytree(process.CHECKOUT / "config", tmp_path / "config")
+    done = program("check", "--config", folder, "--env", "production")
+    assert done.returncode == 2
+    assert len(re.findall(r"sha256: expected the SHA-256", done.stderr)) == 3, done.stderr
+
+    pins = json.loads(program("pin", "--config", folder, "--env", "production").stdout)
+    overlay = folder / "production.json"
+    overlay.write_text(json.dumps(process.merged(json.loads(overlay.read_text()), pins)))
+
+    done = program("check", "--config", folder, "--env", "production")
+    assert done.returncode == 0, done.stderr
+
+
+COMMANDS = ["serve", "check", "routes", "plugins", "describe", "config", "pin", "migrate",
+            "sign", "version"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -126,6 +126,25 @@ static void a_missing_folder_is_an_error(void **state)
     sx_spool_finish(&s);
 }
 
+static void a_folder_that_alone_is_missing_is_made(void **state)
+{
+    struct place *p = *state;
+    struct sx_spool s;
+    struct stat st;
+    char dir[96];
+
+    (void)snprintf(dir, sizeof dir, "%s/uploads", p->dir);
+    sx_spool_init(&s);
+    assert_int_equal(sx_spool_write(&s, &p->arena, dir, 0, "x", 1), 0);
+
+    assert_int_equal(stat(dir, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    assert_int_equal(access(s.path, F_OK), 0);
+
+    sx_spool_finish(&s);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +153,7 @@ int main(void)
         cmocka_unit_test(more_bytes_move_to_a_private_file),
         cmocka_unit_test(an_unfinished_file_is_removed_too),
         cmocka_unit_test(a_missing_folder_is_an_error),
+        cmocka_unit_test(a_folder_that_alone_is_missing_is_made),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -223,7 +223,7 @@ static inline bool fake_hear(struct fake *w, const struct sx_control_message *m)
         (void)sx_control_send(w->spec.control_fd, SX_CONTROL_DRAINED, NULL);
         return true;
     case SX_CONTROL_REOPEN:
-        (void)sx_control_reopen_output(m->text);
+        (void)sx_control_adopt_output(m->fd);
         (void)printf("worker writes\n");
         (void)fflush(stdout);
         tell(w, "reopened", "");
