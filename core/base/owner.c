@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/user.h"
 
 #define MODE 07777
@@ -26,9 +27,19 @@ static bool can_group_write(const struct stat *st)
            !sx_user_has_private_group(st->st_uid, st->st_gid);
 }
 
+/* Whoever became root by sudo could have done anything already. */
+static bool is_sudo_user(uid_t uid)
+{
+    const char *text = getenv("SUDO_UID");
+    uint64_t sudo_uid;
+
+    return geteuid() == 0 && text != NULL && sx_parse_uint(text, strlen(text), &sudo_uid) == 0 &&
+           sudo_uid == uid;
+}
+
 static bool is_stranger(const struct sx_owner_rules *rules, uid_t uid)
 {
-    return uid != 0 && uid != rules->self && uid != geteuid();
+    return uid != 0 && uid != rules->self && uid != geteuid() && !is_sudo_user(uid);
 }
 
 static const char *noun(const struct stat *st)

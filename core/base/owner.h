@@ -12,7 +12,9 @@
 #include <sys/types.h>
 
 struct sx_owner_rules {
-    uid_t self; /* trusted besides root and the user that runs this */
+    /* Trusted besides root, the user that runs this and, where that is root by sudo, whoever was
+     * there before. */
+    uid_t self;
     /* On a developer's machine: the files may belong to anybody, and to any group; what everybody
      * may write is refused all the same. */
     bool is_lax;

@@ -47,6 +47,7 @@ static void loader_init(struct config_loader *l, const struct sx_config_source *
     memset(l, 0, sizeof *l);
     l->dir = src->dir != NULL ? src->dir : DEFAULT_DIR;
     l->allows_unpinned = src->allows_unpinned;
+    l->trusts_owners = src->trusts_owners;
     l->environ_ = src->environ_ != NULL ? src->environ_ : environ;
     l->root = json_object();
     l->origins = json_object();

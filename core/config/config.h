@@ -153,7 +153,8 @@ struct sx_config_source {
     const char *env;       /* NULL: SX_ENV, or "development" */
     char *const *environ_; /* NULL: the process's */
     bool keeps_good;       /* see below */
-    bool allows_unpinned;  /* for telling the pins that are missing */
+    bool allows_unpinned;  /* for telling the pins that are missing, and for tests */
+    bool trusts_owners;    /* whoever the files belong to, as in development; for tests */
 };
 
 /* Faults go to the report; then ret_config is NULL, or, with keeps_good and as far as the files

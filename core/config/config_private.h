@@ -123,7 +123,7 @@ struct config_loader {
     json_t *root;    /* the effective configuration; a key with a fault is null */
     json_t *origins; /* dotted path to origin */
     struct config_faults faults;
-    bool allows_unpinned;
+    bool allows_unpinned, trusts_owners;
     bool is_out_of_memory; /* sticky */
 };
 

@@ -25,7 +25,7 @@ GRANTS = ["db", "blocking", "stream", "all_routes"]
 def environment(extra=None):
     """Nothing of the caller's variables reaches the program, but where its tools are."""
     env = {name: os.environ[name] for name in
-           ("PATH", "HOME", "LANG", "TMPDIR", "TSAN_OPTIONS") if name in os.environ}
+           ("PATH", "HOME", "LANG", "TMPDIR", "TSAN_OPTIONS", "SUDO_UID") if name in os.environ}
     env["SX_ENV"] = "development"
     env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=1")
     env["UBSAN_OPTIONS"] = os.environ.get("UBSAN_OPTIONS", "print_stacktrace=1")

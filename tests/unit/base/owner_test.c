@@ -156,12 +156,19 @@ static void a_stranger_is_refused_and_whom_we_become_is_not(void **state)
 
     if (geteuid() != 0)
         skip(); /* only root can give a file away */
+    assert_int_equal(unsetenv("SUDO_UID"), 0);
     assert_int_equal(chown(p->file, STRANGER, (gid_t)-1), 0);
 
     assert_int_equal(check(p->file, false, why), SX_ERR_INVALID);
     assert_non_null(strstr(why, "expected root or user root (0), found user 54321\n"));
     assert_int_equal(check(p->file, true, why), 0);
     assert_int_equal(sx_owner_check(&rules, p->file, why), 0);
+
+    assert_int_equal(setenv("SUDO_UID", "54321", 1), 0);
+    assert_int_equal(check(p->file, false, why), 0);
+    assert_int_equal(setenv("SUDO_UID", "54322", 1), 0);
+    assert_int_equal(check(p->file, false, why), SX_ERR_INVALID);
+    assert_int_equal(unsetenv("SUDO_UID"), 0);
 }
 
 static void users_are_found_by_name_and_by_number(void **state)
