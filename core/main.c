@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "plugin/plugins.h"
@@ -295,54 +294,18 @@ static int run_config(const struct options *opt)
 
 /* --- pin ------------------------------------------------------------------------------------ */
 
-#define MAX_PLUGIN_BYTES (256u * 1024 * 1024)
-
-static int add_pin(json_t *pins, const struct sx_config *cfg, const struct sx_config_plugin *plugin,
-                   struct sx_report *rep)
-{
-    char hex[SX_SHA256_HEX + 1], path[160];
-    char *data;
-    size_t len;
-
-    int err = sx_file_read(plugin->path, MAX_PLUGIN_BYTES, &data, &len);
-
-    if (err != 0) {
-        (void)snprintf(path, sizeof path, "plugins.%s", plugin->name);
-        sx_report_add(rep, "%s: %s: %s: cannot be read: %s", sx_config_origin(cfg, path), path,
-                      plugin->path,
-                      err == SX_ERR_BUSY ? "it is larger than 256 MiB" : strerror(errno));
-        return err;
-    }
-    sx_sha256_hex(data, len, hex);
-    free(data);
-    return json_object_set_new(pins, plugin->name, json_pack("{s:s}", "sha256", hex)) == 0
-               ? 0
-               : SX_ERR_NOMEM;
-}
-
-/* A block as it stands in the file of an environment. */
 static int run_pin(const struct options *opt)
 {
     struct sx_config_source src = { .dir = opt->config_dir,
                                     .env = opt->env,
                                     .allows_unpinned = true };
     struct sx_config *cfg = NULL;
-    json_t *pins = json_object(), *all = json_pack("{s:O}", "plugins", pins);
     struct sx_report rep;
     int code = 0;
 
     sx_report_init(&rep);
-    if (sx_config_load(&src, &rep, &cfg) < 0)
+    if (sx_config_load(&src, &rep, &cfg) < 0 || sx_config_print_pins(cfg, stdout, &rep) < 0)
         code = 2;
-    for (size_t i = 0; code == 0 && i < cfg->n_plugins; i++)
-        if (cfg->plugins[i].enabled)
-            (void)add_pin(pins, cfg, &cfg->plugins[i], &rep);
-    if (rep.n_faults > 0)
-        code = 2;
-    else if (json_dumpf(all, stdout, JSON_INDENT(2)) != 0 || puts("") < 0)
-        code = 1;
-    json_decref(pins);
-    json_decref(all);
     sx_config_destroy(cfg);
     return tell(&rep, code);
 }

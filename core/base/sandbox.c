@@ -21,6 +21,8 @@ bool sx_sandbox_has_seccomp(void)
     uint32_t actions[] = { SECCOMP_RET_TRAP, SECCOMP_RET_KILL_PROCESS };
     const unsigned flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
 
+    if (SX_SANDBOX_ARCHITECTURE == 0)
+        return false;
     for (unsigned i = 0; i < sizeof actions / sizeof actions[0]; i++)
         if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &actions[i]) != 0)
             return false;

@@ -188,6 +188,10 @@ const char *sx_config_expanded_from(const struct sx_config *cfg, const char *pat
  * secret, password or token are masked. */
 void sx_config_print(const struct sx_config *cfg, FILE *out);
 
+/* "plugins" with the sha256 of each enabled plugin's file as it is now; files that cannot be read are
+ * faults, and then nothing is printed. */
+int sx_config_print_pins(const struct sx_config *cfg, FILE *out, struct sx_report *rep);
+
 /* JSON Schema of the files, made from the same table that checks them. */
 char *sx_config_schema(void);
 

@@ -150,14 +150,23 @@ static void free_client(struct sx_supervisor *sup, struct client *c)
     free(c);
 }
 
-static bool is_welcome(const struct sx_commander *com, int fd)
+static bool is_child(const struct sx_supervisor *sup, pid_t pid)
+{
+    for (const struct sx_list *at = sup->children.next; at != &sup->children; at = at->next)
+        if (SX_MEMBER_OF(at, struct sx_child, link)->pid == pid)
+            return true;
+    return false;
+}
+
+/* The user that we are, or root; but no plugin in one of our workers, which are that user too. */
+static bool is_welcome(const struct sx_supervisor *sup, int fd)
 {
     struct ucred peer;
     socklen_t len = sizeof peer;
 
-    return com->n_clients < MAX_CLIENTS &&
+    return sup->commander->n_clients < MAX_CLIENTS &&
            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-           (peer.uid == geteuid() || peer.uid == 0);
+           (peer.uid == geteuid() || peer.uid == 0) && !is_child(sup, peer.pid);
 }
 
 static void on_accept(struct sx_supervisor *sup, struct sx_source *source)
@@ -167,7 +176,7 @@ static void on_accept(struct sx_supervisor *sup, struct sx_source *source)
     struct client *c = fd < 0 ? NULL : calloc(1, sizeof *c);
     struct epoll_event event = { .events = EPOLLIN };
 
-    if (c != NULL && is_welcome(com, fd)) {
+    if (c != NULL && is_welcome(sup, fd)) {
         c->source.on_event = on_client;
         c->fd = fd;
         event.data.ptr = &c->source;

@@ -8,7 +8,6 @@
  * The filters hold for the process to its end and for all its threads.
  */
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -23,21 +22,13 @@
 #include "base/check.h"
 #include "base/denied.h"
 #include "base/error.h"
+#include "base/sandbox.h"
 #include "worker/worker_private.h"
 
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#define FOREIGN_BIT  0x40000000u /* x32 */
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#define FOREIGN_BIT  0x40000000u /* none has so high a number */
-#else
-#error "the filter needs the name of this architecture"
-#endif
+#define FOREIGN_BIT 0x40000000u /* of x32, on x86-64; no other architecture has such numbers */
+#define MAX_FILTER  512
 
-#define MAX_FILTER 512
-
-#define NUMBER     offsetof(struct seccomp_data, nr)
+#define NUMBER      offsetof(struct seccomp_data, nr)
 /* The low half: all that these arguments are looked at for lies there. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define ARGUMENT(i) (offsetof(struct seccomp_data, args) + (i) * sizeof(uint64_t))
@@ -123,7 +114,7 @@ static void begin(struct filter *f)
 {
     f->n = 0;
     load(f, offsetof(struct seccomp_data, arch));
-    add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0));
+    add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SX_SANDBOX_ARCHITECTURE, 1, 0));
     end(f, SECCOMP_RET_KILL_PROCESS);
     load(f, NUMBER);
     add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN_BIT, 0, 1));

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,6 +172,25 @@ static int resolve(const char *path)
     return rc == 0 ? 0 : 1;
 }
 
+/* A command to the supervisor: "done" is that it was taken. */
+static int command(const char *path)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    char answer[1];
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), err;
+
+    if (fd < 0 || strlen(path) >= sizeof a.sun_path)
+        return EINVAL;
+    strcpy(a.sun_path, path);
+    err = outcome(connect(fd, (struct sockaddr *)&a, sizeof a));
+    if (err == 0)
+        err = outcome(send(fd, "status\n", 7, MSG_NOSIGNAL));
+    if (err == 0)
+        err = read(fd, answer, 1) == 1 ? 0 : EPIPE;
+    (void)close(fd);
+    return err;
+}
+
 static void *do_nothing(void *arg)
 {
     return arg;
@@ -210,7 +230,7 @@ static const struct reach reaches[] = {
     { "stream", open_stream },  { "listen", listen_anywhere },  { "read", read_file },
     { "write", write_file },    { "remove", remove_file },      { "map", map_code },
     { "make", make_code },      { "resolve", resolve },         { "thread", start_thread },
-    { "inlined", inlined },
+    { "inlined", inlined },     { "command", command },
 };
 
 static int reach(sx_req *r)

@@ -173,6 +173,15 @@ def test_no_port_is_opened(sandboxed):
     assert reach(sandboxed(sandbox="off"), "listen") == "done"
 
 
+@pytest.mark.parametrize("sandbox", ["on", "off"])
+def test_a_plugin_gives_the_supervisor_no_commands(sandboxed, sandbox):
+    s = sandboxed(sandbox=sandbox)
+
+    assert reach(s, "command", s.home / f"state/control-{s.port}.sock", where="/pool") in (
+        "EPIPE", "ECONNRESET")
+    assert reach(s, "command", s.home / "nosuch.sock", where="/pool") == "ENOENT"
+
+
 @needs_landlock
 def test_the_log_is_reopened_in_the_sandbox(sandboxed, build, tmp_path):
     """By the supervisor, which hands it over: a worker cannot open it."""
