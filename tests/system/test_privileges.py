@@ -242,6 +242,19 @@ def test_root_in_production_is_warned_of(build, open_folder, dropping):
     assert any("plugins are not pinned in production" in line for line in told), told
 
 
+@needs_root
+@pytest.mark.parametrize("sandbox", ["on", "off"])
+def test_the_supervisor_is_closed_to_its_workers(dropping, sandbox):
+    """Same user or not: nobody but root looks into a process that dumps no core."""
+    s = dropping({"process": {"sandbox": sandbox}}, plugins=("reaches",))
+
+    for what in ("environ", "mem", "maps"):
+        answer = s.get(f"/reach/read?path=/proc/{s.process.pid}/{what}")
+        assert answer.text == "EACCES"
+    if sandbox == "off":
+        assert s.get("/reach/root").text == "EPERM"
+
+
 # -- given up by everybody
 
 def core_limit(pid):
