@@ -40,7 +40,7 @@ static const struct kind *find_kind(const char *name)
 }
 
 /* With small buffers, as over a network: the loopback takes 2.6 MB of an answer. */
-static int open_client(const char *port, const struct kind *k)
+static int open_client(const char *port, const char *first)
 {
     const int segment = 536, buffer = 4096;
     struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -51,8 +51,7 @@ static int open_client(const char *port, const struct kind *k)
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
     if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) != 0)
         return -1;
-    for (int i = 0; i < k->times; i++)
-        (void)send(fd, k->first, strlen(k->first), MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)send(fd, first, strlen(first), MSG_DONTWAIT | MSG_NOSIGNAL);
     return fd;
 }
 
@@ -72,13 +71,17 @@ int main(int argc, char **argv)
     const struct kind *k = argc == 4 ? find_kind(argv[3]) : NULL;
     struct rlimit limit = { count + 64, count + 64 };
     int *fds = calloc(count + 1, sizeof *fds);
+    char *first;
 
     if (count == 0 || k == NULL || fds == NULL || setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         (void)fputs("slow PORT COUNT headers|body|chunks|idle|unread\n", stderr);
         return 1;
     }
-    for (size_t i = 0; i < count; i++) {
-        fds[i] = open_client(argv[1], k);
+    first = calloc((size_t)k->times, strlen(k->first) + 1);
+    for (int i = 0; first != NULL && i < k->times; i++)
+        memcpy(first + (size_t)i * strlen(k->first), k->first, strlen(k->first));
+    for (size_t i = 0; first != NULL && i < count; i++) {
+        fds[i] = open_client(argv[1], first);
         if (fds[i] < 0) {
             perror("slow");
             return 1;
@@ -87,6 +90,7 @@ int main(int argc, char **argv)
     (void)puts("open");
     (void)fflush(stdout);
     go_on(fds, count, k);
+    free(first);
     free(fds);
     return 0;
 }
