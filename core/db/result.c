@@ -71,6 +71,8 @@ static void take_result(struct sx_db_conn *conn, PGresult *res)
     conn->has_result = true;
     if (step->kind == STEP_PREPARE && step->cached != NULL)
         settle_prepare(conn, step, is_ok);
+    /* Where an end is due: one was left out, and whose result this is cannot be known. */
+    conn->is_broken |= is_ok && step->kind == STEP_SYNC;
     if (is_ok && step->kind == STEP_EXEC)
         take_rows(conn, step->of.job, step->index, res);
     else if (status == PGRES_FATAL_ERROR)

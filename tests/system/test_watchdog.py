@@ -80,9 +80,12 @@ def test_a_handler_that_never_answers_is_answered_for_and_its_statement_cancelle
     running = ("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE %s "
                "AND pid <> pg_backend_pid()")
 
+    allowed = {(504, "timeout")}
     for _ in range(6):
         answer = s.get(f"/faults/never/{how}")
-        assert (answer.status, answer.json["code"]) == (504, "timeout")
+        assert (answer.status, answer.json["code"]) in allowed
+        if how == "lease":  # the one before may still be on its way out, for as long
+            allowed.add((503, "database_busy"))
 
     wait.until(lambda: s.query(running, "%pg_sleep(3600), \'never%")[0][0] == 0,
                "the end of its statements")

@@ -185,6 +185,7 @@ struct lost {
     struct sx_work_item work;
     struct sx_work_pool *pool;
     pthread_mutex_t *gate;
+    pthread_t thread;
     bool is_lost;
 };
 
@@ -193,6 +194,7 @@ static void run_for_ever(struct sx_work_item *w, uint32_t thread)
 {
     struct lost *l = SX_MEMBER_OF(w, struct lost, work);
 
+    l->thread = pthread_self();
     sx_work_lose(l->pool, thread);
     (void)pthread_mutex_lock(l->gate);
     (void)pthread_mutex_unlock(l->gate);
@@ -227,6 +229,7 @@ static void replaces_a_thread_that_is_lost(void **state)
     assert_int_equal(sx_work_pending(pool), 0);
 
     (void)pthread_mutex_unlock(&f->gate);
+    (void)pthread_join(lost.thread, NULL);
     sx_work_close(pool, dropped);
 }
 
