@@ -32,7 +32,7 @@ struct sx_board_frame {
 
 struct sx_board_thread {
     uint32_t depth;
-    uint32_t thread; /* in the copy of a fault: which one it was; 0: the loop */
+    uint32_t thread; /* in the copy of a fault: 1 + which one it was; 0: there was none */
     struct sx_board_frame stack[SX_BOARD_STACK];
     char request_id[72]; /* of the innermost request, NUL-terminated */
 };

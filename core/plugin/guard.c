@@ -11,9 +11,11 @@
 
 void sx_guard_break(struct sx_plugins *ps, struct sx_plugin *p)
 {
+    bool is_first = !ps->has_broken; /* two threads may fault at once */
+
     __atomic_store_n(&p->is_broken, true, __ATOMIC_RELAXED); /* pool threads ask, too */
     ps->has_broken = true;
-    if (ps->rt.on_broken != NULL)
+    if (is_first && ps->rt.on_broken != NULL)
         ps->rt.on_broken(ps->rt.arg, p->note.name);
 }
 

@@ -20,8 +20,21 @@ struct sx_guard {
     struct sx_guard *outer;
     struct sx_plugin *plugin;
     struct sx_req *outer_req; /* for whom the loop called before */
+    uint64_t began_ms;        /* by the coarse clock, or when the loop woke up */
     jmp_buf back;
 };
+
+/* When the one before it ended or, if that is longer ago, when the loop woke up: no clock is read.
+ * Within another call, and without a loop, nothing is known but the time. */
+static inline uint64_t sx_guard_begin_ms(const struct sx_plugins *ps)
+{
+    uint64_t woke_ms;
+
+    if (SX_UNLIKELY(ps->guard != NULL || ps->rt.loop == NULL)) /* which a check has not */
+        return sx_clock_coarse_ms();
+    woke_ms = uv_now(ps->rt.loop);
+    return ps->left_ms > woke_ms ? ps->left_ms : woke_ms;
+}
 
 /* False when the plugin is broken: then it is not called, and nothing is to be left. */
 static inline bool sx_guard_enter(struct sx_plugins *ps, struct sx_plugin *p, struct sx_req *r,
@@ -32,33 +45,31 @@ static inline bool sx_guard_enter(struct sx_plugins *ps, struct sx_plugin *p, st
     g->outer = ps->guard;
     g->outer_req = ps->running;
     g->plugin = p;
+    g->began_ms = sx_guard_begin_ms(ps);
     ps->guard = g;
     ps->running = r;
     if (ps->loop_board != NULL)
         sx_board_enter(ps->loop_board, p->board,
                        r != NULL && r->entry != NULL ? r->entry->board : SX_BOARD_NONE,
-                       r != NULL ? r->http.serial : 0, uv_now(ps->rt.loop) * 1000000);
+                       r != NULL ? r->http.serial : 0, g->began_ms * 1000000);
     return true;
 }
 
 /* guard.c: the call has kept the loop for longer than watchdog.warn_ms. */
 void sx_guard_warn(struct sx_plugins *ps, const struct sx_guard *g, uint64_t ms);
 
-/* The call began when the one before it ended or, if that is longer ago, when the loop woke up. */
 static inline void sx_guard_time(struct sx_plugins *ps, const struct sx_guard *g)
 {
-    uint64_t now_ms = sx_clock_coarse_ms(), woke_ms = uv_now(ps->rt.loop);
-    uint64_t began_ms = ps->left_ms > woke_ms ? ps->left_ms : woke_ms;
+    uint64_t now_ms = sx_clock_coarse_ms();
 
     ps->left_ms = now_ms;
-    if (SX_UNLIKELY(now_ms > began_ms + ps->warn_ms))
-        sx_guard_warn(ps, g, now_ms - began_ms);
+    if (SX_UNLIKELY(now_ms > g->began_ms + ps->warn_ms) && ps->warn_ms > 0)
+        sx_guard_warn(ps, g, now_ms - g->began_ms);
 }
 
 static inline void sx_guard_leave(struct sx_plugins *ps, struct sx_guard *g)
 {
-    if (ps->warn_ms > 0)
-        sx_guard_time(ps, g);
+    sx_guard_time(ps, g);
     ps->guard = g->outer;
     ps->running = g->outer_req;
     if (ps->loop_board != NULL)

@@ -195,7 +195,8 @@ void sx_streams_end(struct sx_plugins *ps)
         struct sx_stream *s = SX_MEMBER_OF(entry, struct sx_stream, link);
 
         sx_list_push(&ps->streams, entry);
-        if (s->plugin->manifest.drain == NULL && !s->plugin->keeps_streams)
+        if ((s->plugin->manifest.drain == NULL || s->plugin->is_broken) &&
+            !s->plugin->keeps_streams)
             sx_host_stream_end(s);
     }
 }

@@ -142,7 +142,7 @@ int sx_host_timer_start(sx_plugin *p, const sx_timer_spec *given, size_t size, s
     err = check_spec(p, &spec);
     if (err < 0)
         return err;
-    if (spec.scope != SX_EACH_WORKER && p->set->rt.index != 0) {
+    if (spec.scope != SX_EACH_WORKER && (p->set->rt.index != 0 || p->set->is_draining)) {
         p->n_timers_made++;
         if (ret != NULL)
             *ret = NULL; /* another worker has it; stopping NULL is fine */
@@ -181,7 +181,7 @@ void sx_timers_stop_single(struct sx_plugin *p)
 
         next = at->next;
         if (t->spec.scope != SX_EACH_WORKER)
-            close_timer(t);
+            (void)uv_timer_stop(&t->uv); /* it stays the plugin's, who does not know */
     }
 }
 

@@ -90,7 +90,8 @@ static void run_blocking(struct sx_work_item *item, uint32_t thread)
         return;
     }
     sx_pool_enter(r->set, thread, r->plugin, r);
-    while (attempt(r, thread, left == 0))
+    while (
+        attempt(r, thread, left == 0 || __atomic_load_n(&r->plugin->is_broken, __ATOMIC_RELAXED)))
         left--;
     sx_pool_leave(r->set, thread);
 }
@@ -134,6 +135,10 @@ static void run_offload(struct sx_work_item *item, uint32_t thread)
     struct sx_db db;
     const char *left;
 
+    if (__atomic_load_n(&r->plugin->is_broken, __ATOMIC_RELAXED)) {
+        r->work_result = SX_FAULTED;
+        return;
+    }
     if (sx_lease_open(&db, r->plugin, r, r->deadline_ns) < 0) {
         r->work_result = SX_ENOMEM;
         (void)sx_lease_close(&db);

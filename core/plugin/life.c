@@ -38,8 +38,9 @@ static void blame(const struct sx_plugin *p)
 
     if (fault == NULL || fault->depth > 0)
         return;
-    *fault = (struct sx_board_thread){ .stack = {
-                                           { p->board, SX_BOARD_NONE, 0, sx_clock_mono_ns() } } };
+    *fault = (struct sx_board_thread){
+        .thread = 1, .stack = { { p->board, SX_BOARD_NONE, 0, sx_clock_mono_ns() } }
+    };
     __atomic_store_n(&fault->depth, 1, __ATOMIC_RELEASE);
 }
 
@@ -80,11 +81,10 @@ int sx_plugins_check(struct sx_plugins *ps, struct sx_report *rep)
 
 int sx_plugin_start(struct sx_plugin *p, struct sx_report *rep)
 {
-    p->is_started = true;
-    if (call_plugin(p, p->manifest.start, "start", rep) == 0)
-        return 0;
-    blame(p);
-    return SX_EINVAL;
+    p->is_started = call_plugin(p, p->manifest.start, "start", rep) == 0;
+    if (!p->is_started)
+        blame(p);
+    return p->is_started ? 0 : SX_EINVAL;
 }
 
 static bool may_start_now(const struct sx_plugin *p)

@@ -27,6 +27,8 @@ int sx_plugins_release(struct sx_plugins *ps, const char *name, struct sx_report
 
     if (p == NULL || !p->is_quarantined || ps->has_broken)
         return 0; /* or this process ends */
+    if (!p->is_started && ps->is_draining)
+        return 0; /* too late to begin */
     if (!p->is_started && p->had_turn && sx_plugin_start(p, rep) < 0)
         return SX_EINVAL;
     p->is_quarantined = false;

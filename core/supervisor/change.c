@@ -141,6 +141,15 @@ static void start_checker(struct sx_supervisor *sup)
         fail_to_fork(sup, rc);
 }
 
+static bool has_room(const struct sx_supervisor *sup)
+{
+    uint32_t n_free = 0;
+
+    for (uint32_t slot = 0; slot < sup->n_slots; slot++)
+        n_free += !sup->is_slot_used[slot];
+    return n_free >= sup->current->n_seats;
+}
+
 bool sx_change_is_possible(const struct sx_supervisor *sup)
 {
     uint32_t n_leaving = 0;
@@ -148,7 +157,7 @@ bool sx_change_is_possible(const struct sx_supervisor *sup)
     for (struct sx_list *at = sup->generations.next; at != &sup->generations; at = at->next)
         n_leaving += SX_MEMBER_OF(at, struct sx_generation, link)->state == SX_GENERATION_LEAVING;
     return sup->phase == SX_PHASE_SERVING && sup->current != NULL && sup->next == NULL &&
-           n_leaving <= 1; /* so that the board always has slots for a whole generation */
+           n_leaving <= 1 && has_room(sup); /* for a whole generation on the board */
 }
 
 void sx_change_make_room(struct sx_supervisor *sup)
@@ -165,7 +174,7 @@ void sx_change_make_room(struct sx_supervisor *sup)
         if (oldest == NULL || gen->number < oldest->number)
             oldest = gen;
     }
-    if (n_leaving > 1)
+    if (n_leaving > 1 || (n_leaving > 0 && !has_room(sup)))
         sx_generation_end_streams(sup, oldest);
 }
 

@@ -304,6 +304,8 @@ void sx_child_on_deadline(struct sx_child *child)
     };
     char why[96];
 
+    if (child->state == SX_CHILD_DRAINING)
+        child->is_counted = true; /* long, but no crash */
     (void)snprintf(why, sizeof why, "%s within %u ms", missed[child->state], child->allowed_ms);
     sx_child_kill(child, why);
 }

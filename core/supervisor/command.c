@@ -252,9 +252,9 @@ void sx_command_reload_ended(struct sx_supervisor *sup, bool is_good, const char
     for_clients(sup, is_good ? tell_good : tell_bad, text);
 }
 
-void sx_command_stops(struct sx_supervisor *sup)
+void sx_command_stops(struct sx_supervisor *sup, const char *why)
 {
-    for_clients(sup, tell_stop, "the server stops");
+    for_clients(sup, tell_stop, why);
 }
 
 void sx_command_sweep(struct sx_supervisor *sup)
@@ -341,7 +341,8 @@ void sx_command_open(struct sx_supervisor *sup, const char *path)
 {
     struct sx_commander *com = sup->commander;
 
-    if (com != NULL && strcmp(com->path, path) == 0)
+    /* What is there may be a successor's, which is to be asked instead of us while it lives. */
+    if (com != NULL && strcmp(com->path, path) == 0 && access(path, F_OK) == 0)
         return;
     sx_command_close(sup);
     com = calloc(1, sizeof *com);

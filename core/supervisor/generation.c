@@ -153,7 +153,7 @@ int sx_generation_start(struct sx_supervisor *sup, struct sx_generation *gen)
 bool sx_generation_is_ready(const struct sx_generation *gen)
 {
     for (uint32_t i = 0; i < gen->n_seats; i++) {
-        if (gen->seats[i].child == NULL || gen->seats[i].child->state < SX_CHILD_READY)
+        if (gen->seats[i].child == NULL || gen->seats[i].child->state != SX_CHILD_READY)
             return false;
     }
     return true;
@@ -224,6 +224,7 @@ static void make_room(struct sx_supervisor *sup, const struct sx_generation *gen
         struct sx_child *child = SX_MEMBER_OF(at, struct sx_child, link);
 
         if (child->gen == gen && child->state == SX_CHILD_DRAINING) {
+            child->is_counted = true; /* it is nobody's fault */
             sx_child_kill(child, "had to make room before it had finished");
             return;
         }

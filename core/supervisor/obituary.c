@@ -166,8 +166,8 @@ char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *c
     return b.data; /* the caller's now */
 }
 
-/* The thread that had the fault, or the first one that is inside a plugin: most often there is but
- * one. */
+/* The thread that had the fault; without one, the first that is inside a plugin: most often there is
+ * but one. */
 static bool find_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
                          struct last_words *ret_words)
 {
@@ -176,8 +176,8 @@ static bool find_suspect(const struct sx_supervisor *sup, const struct sx_child 
     if (child->slot == SX_BOARD_NONE)
         return false;
     w = sx_board_worker_at(sup->board, child->slot);
-    if (read_entry(sup, sx_board_fault_of(w), ret_words))
-        return true;
+    if (sx_board_fault_of(w)->thread != 0) /* the handler has looked: nobody else is blamed */
+        return read_entry(sup, sx_board_fault_of(w), ret_words);
     for (uint32_t i = 0; i < sup->n_threads; i++) {
         if (read_thread(sup, child->slot, i, ret_words))
             return true;
@@ -268,7 +268,7 @@ void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_ch
     sx_buf_printf(&b, " finishes what it has and ends: %s", reason);
     add_crash(sup, child, &b);
     if (find_suspect(sup, child, &words))
-        add_words(&b, fault->thread, &words);
+        add_words(&b, fault->thread - 1, &words);
     log_with_suspect(sup, child, SX_LOG_ERROR, sx_buf_text(&b) != NULL ? b.data : reason);
     sx_buf_finish(&b);
 }

@@ -32,6 +32,7 @@ static void bury_successor(struct sx_supervisor *sup, int status)
                 WIFEXITED(status) ? "code" : "signal",
                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     sx_listeners_lend(&sup->listeners, false);
+    sup->commanded = 0; /* its socket for commands took the place of ours */
 }
 
 static void bury_worker(struct sx_supervisor *sup, struct sx_child *child, int status)

@@ -7,6 +7,7 @@
  * otherwise.  A plugin can scribble on the board, so the time is taken by our own clock, from when
  * the call was first seen.
  */
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,7 +36,8 @@ static bool read_call(const struct sx_supervisor *sup, const struct sx_child *ch
 
 static bool is_same_call(const struct sx_stall *s, const struct sx_board_frame *frame)
 {
-    return s->seen_ns != 0 && s->since_ns == frame->since_ns && s->request == frame->request;
+    return s->seen_ns != 0 && s->since_ns == frame->since_ns && s->request == frame->request &&
+           s->plugin == frame->plugin;
 }
 
 /* Its handler (worker/fault.c) says where the loop is, and perhaps ends the call: not while it is
@@ -64,18 +66,41 @@ static void judge(struct sx_supervisor *sup, struct sx_child *child, uint64_t no
         sx_child_kill(child, "has a loop that does not come back from a plugin");
 }
 
+/* It came back; where it was is of no interest any more. */
+static void forget(struct sx_child *child)
+{
+    if (child->stall.asked_ns != 0) {
+        free(child->crash);
+        child->crash = NULL;
+    }
+    child->stall = (struct sx_stall){ .seen_ns = 0 };
+}
+
+/* Also one that goes on with streams for a while. */
+static bool is_watched(const struct sx_child *child)
+{
+    return child->slot != SX_BOARD_NONE &&
+           (child->state == SX_CHILD_SERVING ||
+            (child->state == SX_CHILD_DRAINING && child->stream_ms > 0));
+}
+
 static void check_child(struct sx_supervisor *sup, struct sx_child *child, uint64_t now_ns)
 {
     struct sx_board_frame frame;
 
-    if (child->state != SX_CHILD_SERVING || child->slot == SX_BOARD_NONE)
+    if (!is_watched(child))
         return;
-    if (!read_call(sup, child, &frame))
-        child->stall.seen_ns = 0;
-    else if (!is_same_call(&child->stall, &frame))
-        child->stall = (struct sx_stall){ now_ns, frame.since_ns, frame.request, 0, false };
-    else
+    if (!read_call(sup, child, &frame)) {
+        forget(child);
+    } else if (!is_same_call(&child->stall, &frame)) {
+        forget(child);
+        child->stall = (struct sx_stall){ .seen_ns = now_ns,
+                                          .since_ns = frame.since_ns,
+                                          .request = frame.request,
+                                          .plugin = frame.plugin };
+    } else {
         judge(sup, child, now_ns);
+    }
 }
 
 /* Often enough to kill in time. */
@@ -90,7 +115,7 @@ static uint32_t find_tick_ms(const struct sx_supervisor *sup)
 
 static bool is_asked(const struct sx_child *child)
 {
-    return child->state == SX_CHILD_SERVING && child->stall.asked_ns != 0;
+    return is_watched(child) && child->stall.asked_ns != 0;
 }
 
 void sx_stall_check(struct sx_supervisor *sup, uint64_t now_ns)

@@ -48,13 +48,17 @@ static void on_leaving(struct sx_supervisor *sup, struct sx_child *child, const 
 {
     struct sx_seat *seat = sx_generation_seat_of(child->gen, child);
 
-    if (child->state != SX_CHILD_SERVING) {
+    if (child->state < SX_CHILD_SERVING || child->state > SX_CHILD_DRAINING) {
         keep_reason(child, reason);
         sx_child_kill(child, NULL);
         return;
     }
     sx_obituary_log_leaving(sup, child, reason);
     sx_quarantine_count(sup, child);
+    if (child->state == SX_CHILD_DRAINING) { /* it was finishing already */
+        sx_child_end_streams(child, child->gen->config->server.drain_ms);
+        return;
+    }
     if (seat != NULL)
         sx_seat_replace(seat, child);
     sx_child_drain(child, 0, child->gen->config->server.drain_ms);
@@ -139,7 +143,7 @@ void sx_supervisor_stop(struct sx_supervisor *sup, bool is_quick)
         return;
     sup->wants_reload = false;
     sx_change_abort(sup, "the server stops");
-    sx_command_stops(sup);
+    sx_command_stops(sup, "the server stops");
     sup->phase = is_quick ? SX_PHASE_STOPPING : SX_PHASE_DRAINING;
     sx_log_line(sup->log, SX_LOG_INFO, NULL, is_quick ? "stopping at once" : "stopping");
     if (is_quick) {
@@ -155,7 +159,9 @@ static void pause_serving(struct sx_supervisor *sup)
 {
     if (sup->current == NULL || sup->phase != SX_PHASE_SERVING)
         return;
+    sup->wants_reload = false;
     sx_change_abort(sup, "the workers are drained");
+    sx_command_stops(sup, "the workers are drained");
     sup->is_paused = true;
     sx_log_line(sup->log, SX_LOG_INFO, NULL, "the workers are drained; HUP starts them again");
     sx_generation_drain(sup->current, 0);
@@ -276,11 +282,11 @@ static void advance(struct sx_supervisor *sup)
     uint64_t now_ns = sx_clock_mono_ns();
 
     for_workers(sup, check_deadline, &now_ns);
+    sx_quarantine_advance(sup, now_ns); /* before anybody is started with what is over */
     if (fills_seats(sup)) {
         sx_generation_fill_seats(sup, sup->current, now_ns);
         sx_stall_check(sup, now_ns);
     }
-    sx_quarantine_advance(sup, now_ns);
     destroy_empty_generations(sup);
     if (sup->wants_reload && sx_change_is_possible(sup)) {
         sup->wants_reload = false;

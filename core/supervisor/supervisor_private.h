@@ -47,6 +47,7 @@ enum sx_child_state {
 struct sx_stall {
     uint64_t seen_ns; /* first; 0: in none */
     uint64_t since_ns, request;
+    uint32_t plugin;   /* on the board */
     uint64_t asked_ns; /* when it was asked where it is; 0: it was not */
     bool is_told;
 };
@@ -326,7 +327,7 @@ void sx_command_close(struct sx_supervisor *sup);
 /* Who asked for a reload before it begins hears how it ends. */
 void sx_command_reload_begins(struct sx_supervisor *sup);
 void sx_command_reload_ended(struct sx_supervisor *sup, bool is_good, const char *text);
-void sx_command_stops(struct sx_supervisor *sup);
+void sx_command_stops(struct sx_supervisor *sup, const char *why);
 /* At the end of a round: frees clients that have been answered. */
 void sx_command_sweep(struct sx_supervisor *sup);
 /* An address of any length, by way of its folder; the caller closes ret_dir_fd when it has been

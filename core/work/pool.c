@@ -134,6 +134,11 @@ static void replace_lost(struct sx_work_pool *pool)
     }
 }
 
+bool sx_work_has_lost(const struct sx_work_pool *pool)
+{
+    return __atomic_load_n(&pool->has_lost, __ATOMIC_ACQUIRE) != 0;
+}
+
 void sx_work_lose(struct sx_work_pool *pool, uint32_t thread)
 {
     __atomic_store_n(&pool->threads[thread - 1].is_lost, 1, __ATOMIC_RELEASE);

@@ -45,6 +45,9 @@ void sx_work_post(struct sx_work_pool *pool, struct sx_work_item *item);
  * for ever, and the pool is not to be closed any more: the process ends without it. */
 void sx_work_lose(struct sx_work_pool *pool, uint32_t thread);
 
+/* Is there one whose item on_lost has not been called for?  Then the pool cannot be closed. */
+bool sx_work_has_lost(const struct sx_work_pool *pool);
+
 /* Items submitted or posted and not yet done. */
 uint32_t sx_work_pending(const struct sx_work_pool *pool);
 

@@ -42,7 +42,7 @@ void sx_worker_stop(struct sx_worker *w)
 {
     if (w->phase == WORKER_CLOSING)
         return;
-    if (sx_plugins_have_broken(w->plugins))
+    if (sx_plugins_have_broken(w->plugins) || sx_work_has_lost(w->work))
         leave(w);
     sx_plugins_end_streams(w->plugins);
     w->phase = WORKER_CLOSING;

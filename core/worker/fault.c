@@ -234,6 +234,7 @@ static bool find_call(const struct sx_worker_fault *f, uint32_t thread, struct w
     const struct sx_plugins *plugins = f->worker->plugins;
 
     if (plugins == NULL || thread == SX_BOARD_NONE || f->worker->work == NULL ||
+        f->worker->is_check ||              /* what it is there to find */
         f->worker->phase == WORKER_CLOSING) /* whose end waits for every thread */
         return false;
     return thread == 0 ? sx_plugins_call_of(plugins, &walk->plugin, &walk->guard)
@@ -270,11 +271,14 @@ static void keep_entry(const struct sx_worker *w, uint32_t thread)
 {
     struct sx_board_thread *fault;
 
-    if (w->slot == NULL || thread == SX_BOARD_NONE)
+    if (w->slot == NULL)
         return;
     fault = sx_board_fault_of(w->slot);
-    *fault = *sx_board_thread_at(w->slot, thread);
-    fault->thread = thread;
+    if (thread == SX_BOARD_NONE)
+        fault->depth = 0; /* a thread of its own: who made it is not known */
+    else
+        *fault = *sx_board_thread_at(w->slot, thread);
+    fault->thread = thread == SX_BOARD_NONE ? UINT32_MAX : thread + 1;
 }
 
 /* The handler ends here, and the call into the plugin with it. */
@@ -309,7 +313,7 @@ static void give_up(struct sx_worker_fault *f, int signo, const siginfo_t *info)
         (void)sigaction(watched[i], &f->old[i], NULL);
     /* A fault happens again when the handler returns, abort() goes on by itself, and a denied
      * system call would return. */
-    if ((info->si_code <= 0 && signo != SIGABRT) || signo == SIGSYS)
+    if ((info->si_code <= 0 && (signo != SIGABRT || info->si_pid != getpid())) || signo == SIGSYS)
         (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signo);
 }
 

@@ -148,6 +148,9 @@ static void release(struct sx_worker *w, const char *name)
 {
     struct sx_report rep;
 
+    for (size_t i = 0; w->plugins == NULL && i < w->n_quarantines; i++)
+        if (strcmp(w->quarantines[i].name, name) == 0)
+            w->quarantines[i].name[0] = '\0';
     sx_report_init(&rep);
     if (w->plugins != NULL && sx_plugins_release(w->plugins, name, &rep) < 0 &&
         !sx_plugins_have_broken(w->plugins)) /* which has said so */
