@@ -166,8 +166,8 @@ char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *c
     return b.data; /* the caller's now */
 }
 
-/* The thread that had the fault; without one, the first that is inside a plugin: most often there is
- * but one. */
+/* The thread that had the fault; without one, the first that is inside a plugin: most often there
+ * is but one. */
 static bool find_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
                          struct last_words *ret_words)
 {

@@ -234,8 +234,8 @@ static bool find_call(const struct sx_worker_fault *f, uint32_t thread, struct w
     const struct sx_plugins *plugins = f->worker->plugins;
 
     if (plugins == NULL || thread == SX_BOARD_NONE || f->worker->work == NULL ||
-        f->worker->is_check ||              /* what it is there to find */
-        f->worker->phase == WORKER_CLOSING) /* whose end waits for every thread */
+        (f->worker->is_check && thread > 0) || /* it ends without a turn of its loop */
+        f->worker->phase == WORKER_CLOSING)    /* whose end waits for every thread */
         return false;
     return thread == 0 ? sx_plugins_call_of(plugins, &walk->plugin, &walk->guard)
                        : sx_plugins_pool_call_of(plugins, thread, &walk->plugin, &walk->guard);

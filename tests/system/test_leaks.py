@@ -21,7 +21,8 @@ TARGETS = ["/hello", "/hello/Ada", "/", "/static/site.css", "/json", "/plaintext
 def test_nothing_is_left_behind_and_nothing_is_touched_that_is_not_ours(new_database, tmp_path):
     build = process.CHECKOUT / "build/release"
     url = new_database()
-    config = process.write_config(build, tmp_path, tmp_path / "config", None, PLUGINS, url)
+    config = process.write_config(build, tmp_path, tmp_path / "config",
+                                  {"server": {"start_ms": 60000}}, PLUGINS, url)
     done = process.run(build, tmp_path, ["migrate", "--config", config])
     assert done.returncode == 0, done.stderr
     port = process.free_port()
