@@ -100,8 +100,9 @@ def check(stage, traffic, since):
     assert {a.status for a in traffic.answers} <= {200, 500, 503, 504}, traffic.statuses()
     assert sorted(stage.server.workers()) == stage.pids
     times = said_about_the_database(stage.server.lines[since:])
-    gaps = [(b - a).total_seconds() for a, b in zip(times, times[1:])]
-    assert all(gap >= 0.95 for gap in gaps), stage.server.lines[since:]
+    # A process may be stopped between being allowed a line and writing it: one more fits anywhere.
+    assert all(len(times[i:j]) <= (times[j] - times[i]).total_seconds() + 1
+               for j in range(len(times)) for i in range(j)), stage.server.lines[since:]
 
 
 # -- one message, or a few
