@@ -91,7 +91,8 @@ struct sx_board_counters *sx_board_counters_of(struct sx_board_worker *w);
 /* thread is below the n_threads of the creation. */
 struct sx_board_thread *sx_board_thread_at(struct sx_board_worker *w,
                                            uint32_t thread); /* 0: the loop */
-/* A copy of a thread's entry at the moment of a contained fault; depth 0: there was none. */
+/* A copy of a thread's entry at the moment of its last fault, written by its handler; its thread is
+ * 0 where there was none, its depth 0 where it was in no plugin. */
 struct sx_board_thread *sx_board_fault_of(struct sx_board_worker *w);
 void sx_board_set_state(struct sx_board_worker *w, uint32_t pid, uint32_t generation, int state);
 int sx_board_state(const struct sx_board_worker *w); /* enum sx_board_worker_state */

@@ -85,13 +85,12 @@ static void run_blocking(struct sx_work_item *item, uint32_t thread)
         r->work_result = SX_ECLOSED;
         return;
     }
-    if (__atomic_load_n(&r->plugin->is_broken, __ATOMIC_RELAXED)) {
+    if (sx_plugin_is_broken(r->plugin)) {
         r->work_result = SX_FAULTED;
         return;
     }
     sx_pool_enter(r->set, thread, r->plugin, r);
-    while (
-        attempt(r, thread, left == 0 || __atomic_load_n(&r->plugin->is_broken, __ATOMIC_RELAXED)))
+    while (attempt(r, thread, left == 0 || sx_plugin_is_broken(r->plugin)))
         left--;
     sx_pool_leave(r->set, thread);
 }
@@ -135,7 +134,7 @@ static void run_offload(struct sx_work_item *item, uint32_t thread)
     struct sx_db db;
     const char *left;
 
-    if (__atomic_load_n(&r->plugin->is_broken, __ATOMIC_RELAXED)) {
+    if (sx_plugin_is_broken(r->plugin)) {
         r->work_result = SX_FAULTED;
         return;
     }
@@ -277,7 +276,7 @@ static void run_task(struct sx_work_item *item, uint32_t thread)
     const char *left;
     struct sx_db db;
 
-    if (__atomic_load_n(&t->plugin->is_broken, __ATOMIC_RELAXED)) {
+    if (sx_plugin_is_broken(t->plugin)) {
         t->result = SX_FAULTED;
         return;
     }

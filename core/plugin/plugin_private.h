@@ -203,6 +203,12 @@ struct sx_db {
     bool may_retry; /* a lost race is no fault yet: there is another attempt */
 };
 
+/* Any thread asks. */
+static inline bool sx_plugin_is_broken(const struct sx_plugin *p)
+{
+    return __atomic_load_n(&p->is_broken, __ATOMIC_RELAXED);
+}
+
 static inline bool sx_is_loop(const struct sx_plugins *ps)
 {
     return pthread_equal(pthread_self(), ps->loop_thread) != 0;

@@ -65,6 +65,22 @@ def test_the_stream_of_a_changed_plugin_ends_and_is_whole(server):
     wait.until(lambda: old not in s.workers(), "the old worker's end")
 
 
+def test_a_fault_in_an_old_worker_ends_its_streams_and_cuts_none(server):
+    s = server(plugins={"probe": {}, "faults": {"mount": {"prefix": "/faults"}}}, env=PLAIN,
+               may_die=True)
+    stream = Stream(s)
+    with s.connect() as conn:
+        assert conn.request("GET", "/probe/ok").status == 200
+        s.reload()
+        assert stream.goes_on()
+
+        assert conn.request("GET", "/faults/segv").status == 500
+
+        assert stream.reads_to_its_end()
+    s.wait_line("was contained")
+    assert not any("was killed" in str(line.get("message")) for line in s.lines)
+
+
 def test_streams_go_on_for_as_long_as_the_configuration_says(server):
     s = server({"server": {"stream_ms": 700}}, plugins=["probe"], wants_database=False)
     stream = Stream(s)
