@@ -1,0 +1,141 @@
+/*
+ * answer.c - how this dialect says things.
+ */
+#include "exchange.h"
+
+#include <stdio.h>
+#include <time.h>
+
+int answer_fail(sx_req *r, int status, const char *fmt, ...)
+{
+    char text[300];
+    va_list ap;
+    sx_json_writer w = sx_json_begin(r);
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    sx_json_object(&w);
+    sx_json_text(sx_json_key(&w, "message"), text);
+    sx_json_end(&w);
+    return sx_json_reply(&w, status);
+}
+
+int answer_db_error(sx_req *r, const sx_db_error *err, void *arg)
+{
+    int set = SX_OK;
+
+    (void)arg;
+    if (strcmp(err->sqlstate, "SX401") == 0)
+        return answer_fail(r, 401, "Invalid API Key");
+    if (strcmp(err->sqlstate, "SX400") == 0)
+        return answer_fail(r, 400, "%s", err->message);
+    if (strncmp(err->sqlstate, "22", 2) == 0)
+        return answer_fail(r, 400, "invalid value");
+    if (err->retryable || err->sqlstate[0] == '\0' || strcmp(err->sqlstate, "55P03") == 0 ||
+        strncmp(err->sqlstate, "53", 2) == 0 || strncmp(err->sqlstate, "57", 2) == 0 ||
+        strncmp(err->sqlstate, "08", 2) == 0 || strcmp(err->sqlstate, "25006") == 0) {
+        set = sx_set_header(r, "Retry-After", "1");
+        return set < 0 ? set
+               : answer_fail(r, 503, "%s", err->outcome_unknown
+                     ? "the database was lost on the way: ask whether it happened before "
+                       "you send it again"
+                     : "service unavailable, try again");
+    }
+    return SX_EDB;
+}
+
+/* A UUID that holds an int64: 32 and 16 bits, a word for what it is, and the last 16. */
+void answer_uuid(int64_t id, int kind, char text[UUID_TEXT])
+{
+    const uint64_t v = (uint64_t)id;
+
+    (void)snprintf(text, UUID_TEXT, "%08x-%04x-4%03x-8000-%012x", (unsigned)(v >> 32),
+                   (unsigned)(v >> 16 & 0xffff), (unsigned)kind, (unsigned)(v & 0xffff));
+}
+
+bool answer_uuid_read(const char *text, int kind, int64_t *ret_id)
+{
+    unsigned high = 0, middle = 0, low = 0;
+    char same[UUID_TEXT];
+    size_t i = 0;
+    int64_t id;
+
+    if (strlen(text) != UUID_TEXT - 1 ||
+        sscanf(text, "%8x-%4x-%*4x-%*4x-%12x", &high, &middle, &low) != 3)
+        return false;
+    id = (int64_t)((uint64_t)high << 32 | (uint64_t)middle << 16 | low);
+    answer_uuid(id, kind, same);
+    while (same[i] != '\0' && (text[i] | (text[i] >= 'A' && text[i] <= 'F' ? 32 : 0)) == same[i])
+        i++;
+    *ret_id = id;
+    return same[i] == '\0' && id > 0;
+}
+
+void answer_time(int64_t us, char text[TIME_TEXT])
+{
+    const time_t s = (time_t)(us / 1000000);
+    struct tm tm;
+
+    (void)gmtime_r(&s, &tm);
+    (void)snprintf(text, TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+                   (tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+                   tm.tm_sec, (int)(us % 1000000));
+}
+
+void answer_json_time(sx_json_writer *w, const char *key, int64_t us)
+{
+    char text[TIME_TEXT];
+
+    answer_time(us, text);
+    sx_json_text(sx_json_key(w, key), text);
+}
+
+int64_t answer_limit(const sx_req *r, int64_t fallback, int64_t most)
+{
+    const int64_t limit = sx_arg_int(r, "limit", fallback);
+
+    return limit < 1 ? fallback : limit > most ? most : limit;
+}
+
+static const char *words_of_done(const struct order *o)
+{
+    return strcmp(o->done_reason, "filled") == 0 ? "filled" : "canceled";
+}
+
+void answer_order(sx_json_writer *w, const struct order *o)
+{
+    const struct instrument *it = o->instrument;
+    char id[UUID_TEXT];
+
+    answer_uuid(o->id, UUID_ORDER, id);
+    sx_json_text(sx_json_key(w, "id"), id);
+    if (o->price != 0)
+        decimal_json(sx_json_key(w, "price"), o->price, it->tick_scale);
+    if (o->lots != 0)
+        decimal_json(sx_json_key(w, "size"), o->lots - o->reduced, it->lot_scale);
+    if (o->funds != 0) {
+        decimal_json(sx_json_key(w, "funds"), o->funds, it->quote_scale);
+        decimal_json(sx_json_key(w, "specified_funds"), o->funds, it->quote_scale);
+    }
+    sx_json_text(sx_json_key(w, "product_id"), it->symbol);
+    sx_json_text(sx_json_key(w, "side"), o->side == ORDER_BUY ? "buy" : "sell");
+    sx_json_text(sx_json_key(w, "stp"), o->stp);
+    sx_json_text(sx_json_key(w, "type"), o->is_market ? "market" : "limit");
+    sx_json_text(sx_json_key(w, "time_in_force"), o->tif);
+    sx_json_bool(sx_json_key(w, "post_only"), o->post_only);
+    answer_json_time(w, "created_at", o->created_us);
+    decimal_json(sx_json_key(w, "fill_fees"), o->fees, it->quote_scale);
+    decimal_json(sx_json_key(w, "filled_size"), o->filled, it->lot_scale);
+    decimal_json(sx_json_key(w, "executed_value"), o->executed, it->quote_scale);
+    sx_json_text(sx_json_key(w, "status"), o->done_seq == 0 ? "open" : "done");
+    sx_json_bool(sx_json_key(w, "settled"), o->done_seq != 0);
+    sx_json_int(sx_json_key(w, "sequence"), o->seq);
+    if (o->client_id != NULL)
+        sx_json_text(sx_json_key(w, "client_oid"), o->client_id);
+    if (o->done_seq == 0)
+        return;
+    sx_json_text(sx_json_key(w, "done_reason"), words_of_done(o));
+    answer_json_time(w, "done_at", o->done_us);
+    sx_json_int(sx_json_key(w, "done_sequence"), o->done_seq);
+}

@@ -1,0 +1,78 @@
+/*
+ * exchange.h - what the files of the plugin share.
+ *
+ * The Coinbase Exchange dialect over the functions and views of migrations/.  Every handler begins
+ * with auth_check (where it is private), then instruments_with, then one statement, whose rows
+ * become the answer.  Nothing of the market lives here.
+ */
+#ifndef EXCHANGE_H
+#define EXCHANGE_H
+
+#include <sx/json.h>
+
+#include "trading/credential.h"
+#include "trading/decimal.h"
+#include "trading/instrument.h"
+#include "trading/order.h"
+
+#define ADMIN_TOKEN 65
+#define UUID_TEXT 37
+#define TIME_TEXT 28
+#define CURSOR_TEXT 80
+
+struct exchange {
+    struct instruments instruments;
+    const char *master;              /* the secret that keys are made from */
+    char admin[ADMIN_TOKEN];         /* "" when there is no administrator */
+};
+
+static inline struct exchange *exchange_of(const sx_req *r)
+{
+    return sx_req_state(r);
+}
+
+/* --- auth.c --------------------------------------------------------------------- */
+
+/* Who signed the request: SX_NEXT and *ret, or the answer is given and its result returned. */
+int auth_check(sx_req *r, struct credential *ret);
+
+/* The same kind of answer when r does not come from the administrator. */
+int auth_check_admin(sx_req *r);
+
+/* For the headers of a WebSocket's subscription: SX_OK, or the words to answer with. */
+const char *auth_words(const struct exchange *x, int64_t now_ns, const char *key, const char *sign,
+                       const char *timestamp, const char *passphrase, const char *method,
+                       const char *target, sx_span body, struct credential *ret);
+
+/* --- answer.c ------------------------------------------------------------------- */
+
+/* {"message": …}, the errors of this dialect. */
+SX_PRINTF(3, 4) int answer_fail(sx_req *r, int status, const char *fmt, ...);
+
+/* For sx_on_db_error: keys that were taken back, races, outages. */
+int answer_db_error(sx_req *r, const sx_db_error *err, void *arg);
+
+void answer_uuid(int64_t id, int kind, char text[UUID_TEXT]);
+bool answer_uuid_read(const char *text, int kind, int64_t *ret_id);
+enum uuid_kind { UUID_ORDER, UUID_ACCOUNT, UUID_PROFILE };
+
+/* ISO 8601 in UTC with microseconds, of microseconds since 1970. */
+void answer_time(int64_t us, char text[TIME_TEXT]);
+void answer_json_time(sx_json_writer *w, const char *key, int64_t us);
+
+/* The pages of a list: limit from the query, at most and by default as given. */
+int64_t answer_limit(const sx_req *r, int64_t fallback, int64_t most);
+
+/* The members of one order; the object is open. */
+void answer_order(sx_json_writer *w, const struct order *o);
+
+/* --- the routes ------------------------------------------------------------------- */
+
+sx_handler show_time, list_currencies, show_currency, list_products, show_product, show_book, show_ticker,
+    list_trades, list_candles, show_stats, list_spark_lines;
+sx_handler list_accounts, show_account, list_ledger, show_fees;
+sx_handler place_order, show_order, cancel_order, list_orders, cancel_orders;
+sx_handler list_fills;
+sx_handler open_account, make_deposit, reset_account, show_audit;
+
+#endif /* EXCHANGE_H */
