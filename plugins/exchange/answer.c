@@ -36,11 +36,14 @@ int answer_db_error(sx_req *r, const sx_db_error *err, void *arg)
         strncmp(err->sqlstate, "53", 2) == 0 || strncmp(err->sqlstate, "57", 2) == 0 ||
         strncmp(err->sqlstate, "08", 2) == 0 || strcmp(err->sqlstate, "25006") == 0) {
         set = sx_set_header(r, "Retry-After", "1");
-        return set < 0 ? set
-               : answer_fail(r, 503, "%s", err->outcome_unknown
-                     ? "the database was lost on the way: ask whether it happened before "
-                       "you send it again"
-                     : "service unavailable, try again");
+        return set < 0
+                   ? set
+                   : answer_fail(
+                         r, 503, "%s",
+                         err->outcome_unknown
+                             ? "the database was lost on the way: ask whether it happened before "
+                               "you send it again"
+                             : "service unavailable, try again");
     }
     return SX_EDB;
 }
@@ -77,10 +80,11 @@ void answer_time(int64_t us, char text[TIME_TEXT])
     const time_t s = (time_t)(us / 1000000);
     struct tm tm;
 
+    size_t n;
+
     (void)gmtime_r(&s, &tm);
-    (void)snprintf(text, TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
-                   (tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                   tm.tm_sec, (int)(us % 1000000));
+    n = strftime(text, TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(text + n, TIME_TEXT - n, ".%06uZ", (unsigned)(us % 1000000));
 }
 
 void answer_json_time(sx_json_writer *w, const char *key, int64_t us)

@@ -83,11 +83,10 @@ const char *auth_words(const struct exchange *x, int64_t now_ns, const char *key
 
 int auth_check(sx_req *r, struct credential *ret)
 {
-    const char *words =
-        auth_words(exchange_of(r), sx_this_worker(sx_req_plugin(r)).now_ns,
-                   sx_header(r, "CB-ACCESS-KEY"), sx_header(r, "CB-ACCESS-SIGN"),
-                   sx_header(r, "CB-ACCESS-TIMESTAMP"), sx_header(r, "CB-ACCESS-PASSPHRASE"),
-                   sx_req_method(r), sx_req_target(r), sx_body(r), ret);
+    const char *words = auth_words(
+        exchange_of(r), sx_this_worker(sx_req_plugin(r)).now_ns, sx_header(r, "CB-ACCESS-KEY"),
+        sx_header(r, "CB-ACCESS-SIGN"), sx_header(r, "CB-ACCESS-TIMESTAMP"),
+        sx_header(r, "CB-ACCESS-PASSPHRASE"), sx_req_method(r), sx_req_target(r), sx_body(r), ret);
 
     return words == NULL ? SX_NEXT : answer_fail(r, 401, "%s", words);
 }
@@ -111,8 +110,10 @@ int auth_check_admin(sx_req *r)
     if (!credential_equal(a, sizeof a, b, sizeof b)) {
         int err = sx_set_header(r, "WWW-Authenticate", "Bearer");
 
-        return err < 0 ? err : answer_fail(r, 401, "expected the administrator's token: "
-                                                   "Authorization: Bearer TOKEN");
+        return err < 0 ? err
+                       : answer_fail(r, 401,
+                                     "expected the administrator's token: "
+                                     "Authorization: Bearer TOKEN");
     }
     return SX_NEXT;
 }

@@ -16,14 +16,14 @@
 #include "trading/order.h"
 
 #define ADMIN_TOKEN 65
-#define UUID_TEXT 37
-#define TIME_TEXT 28
+#define UUID_TEXT   37
+#define TIME_TEXT   32
 #define CURSOR_TEXT 80
 
 struct exchange {
     struct instruments instruments;
-    const char *master;              /* the secret that keys are made from */
-    char admin[ADMIN_TOKEN];         /* "" when there is no administrator */
+    const char *master;      /* the secret that keys are made from */
+    char admin[ADMIN_TOKEN]; /* "" when there is no administrator */
 };
 
 static inline struct exchange *exchange_of(const sx_req *r)
@@ -68,8 +68,8 @@ void answer_order(sx_json_writer *w, const struct order *o);
 
 /* --- the routes ------------------------------------------------------------------- */
 
-sx_handler show_time, list_currencies, show_currency, list_products, show_product, show_book, show_ticker,
-    list_trades, list_candles, show_stats, list_spark_lines;
+sx_handler show_time, list_currencies, show_currency, list_products, show_product, show_book,
+    show_ticker, list_trades, list_candles, show_stats, list_spark_lines;
 sx_handler list_accounts, show_account, list_ledger, show_fees;
 sx_handler place_order, show_order, cancel_order, list_orders, cancel_orders;
 sx_handler list_fills;

@@ -10,7 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#define NAME_BYTES 8
+#define NAME_BYTES  8
 #define PROOF_BYTES 8
 
 static void put_name(const struct credential *c, uint8_t name[NAME_BYTES])
@@ -56,8 +56,7 @@ bool credential_key(const char *master, const struct credential *c, char text[CR
     return true;
 }
 
-bool credential_secret(const char *master, const struct credential *c,
-                       char text[CREDENTIAL_SECRET])
+bool credential_secret(const char *master, const struct credential *c, char text[CREDENTIAL_SECRET])
 {
     uint8_t bytes[EVP_MAX_MD_SIZE];
 
@@ -133,13 +132,14 @@ bool credential_equal(const void *a, size_t a_len, const void *b, size_t b_len)
 long credential_base64(const char *text, uint8_t *ret, size_t room)
 {
     const size_t len = strlen(text);
-    const size_t n_pad = len >= 1 && text[len - 1] == '=' ? 1 + (len >= 2 && text[len - 2] == '=') : 0;
+    const size_t n_pad = len < 2 || text[len - 1] != '=' ? 0 : text[len - 2] != '=' ? 1 : 2;
     int n;
 
     if (len == 0 || len % 4 != 0 || len / 4 * 3 > room)
         return -1;
     for (size_t i = 0; i + n_pad < len; i++)
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", text[i]) == NULL)
+        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", text[i]) ==
+            NULL)
             return -1;
     n = EVP_DecodeBlock(ret, (const unsigned char *)text, (int)len);
     return n < 0 ? -1 : n - (long)n_pad;

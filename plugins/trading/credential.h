@@ -1,7 +1,7 @@
 /*
  * trading/credential.h - keys of accounts that no table holds.
  *
- * An API key names its account and generation and carries a proof of its own; secret and passphrase
+ * An API key names account and generation and carries a proof of its own; secret and passphrase
  * are computed from it with HMAC (RFC 2104) and the master secret of the configuration.  So a request
  * is checked without a statement, every instance can check every key, and a stolen database opens
  * nothing.  A key is taken back by the generation of its account.  [any]
@@ -16,10 +16,10 @@
 #include <sx/plugin.h>
 
 #define CREDENTIAL_MIN_MASTER 32 /* bytes */
-#define CREDENTIAL_KEY 33        /* 32 hexadecimal digits and the NUL */
-#define CREDENTIAL_SECRET 89     /* 64 bytes in base64 */
+#define CREDENTIAL_KEY        33 /* 32 hexadecimal digits and the NUL */
+#define CREDENTIAL_SECRET     89 /* 64 bytes in base64 */
 #define CREDENTIAL_PASSPHRASE 25
-#define CREDENTIAL_HMAC 32 /* bytes of an HMAC-SHA256 */
+#define CREDENTIAL_HMAC       32 /* bytes of an HMAC-SHA256 */
 
 struct credential {
     int64_t account; /* below 2^48 */

@@ -10,7 +10,7 @@
 
 #include <sx/json.h>
 
-#define DECIMAL_TEXT 32     /* holds any value of any scale, and the NUL */
+#define DECIMAL_TEXT      32 /* holds any value of any scale, and the NUL */
 #define DECIMAL_MAX_SCALE 18
 
 enum decimal_error {

@@ -11,9 +11,9 @@
 
 #include <sx/plugin.h>
 
-#define INSTRUMENT_MAX 256
+#define INSTRUMENT_MAX    256
 #define INSTRUMENT_SYMBOL 24
-#define INSTRUMENT_CODE 12
+#define INSTRUMENT_CODE   12
 
 struct instrument {
     int32_t id;
@@ -21,8 +21,8 @@ struct instrument {
     char base[INSTRUMENT_CODE];
     char quote[INSTRUMENT_CODE];
     char base_name[64];
-    char genre[32]; /* "" unless an artist */
-    char status[16]; /* online, post_only, cancel_only, offline */
+    char genre[32];     /* "" unless an artist */
+    char status[16];    /* online, post_only, cancel_only, offline */
     int32_t base_scale; /* an atom of the base is 10^-base_scale */
     int32_t quote_scale;
     int32_t tick_scale; /* prices are ticks, 10^-tick_scale of the quote */
@@ -50,11 +50,11 @@ typedef int instruments_fn(sx_req *r, void *arg);
 SX_MUST_USE int instruments_with(sx_req *r, struct instruments *all, instruments_fn *fn, void *arg);
 
 /* What rows of INSTRUMENT_SQL say, for a plugin that reads them itself; SX_ENOMEM, or SX_OK. */
-#define INSTRUMENT_SQL                                                                     \
-    "SELECT id, symbol, base_code, quote_code, base_name, genre, effective_status, "       \
+#define INSTRUMENT_SQL                                                                      \
+    "SELECT id, symbol, base_code, quote_code, base_name, genre, effective_status, "        \
     "base_scale, quote_scale, tick_scale, lot_scale, lot_atoms, ticklot_atoms, max_ticks, " \
-    "max_lots, min_funds, maker_ppm, taker_ppm, coalesce(ranking, 0), "                    \
-    "coalesce(extract(epoch FROM expires_at) * 1000000, 0)::bigint "                       \
+    "max_lots, min_funds, maker_ppm, taker_ppm, coalesce(ranking, 0), "                     \
+    "coalesce(extract(epoch FROM expires_at) * 1000000, 0)::bigint "                        \
     "FROM instruments ORDER BY symbol"
 SX_MUST_USE int instruments_read(struct instruments *all, const sx_rows *rows);
 

@@ -79,7 +79,6 @@ int order_cancel(sx_req *r, const struct credential *who, const char *symbol, in
 int order_cancel_all(sx_req *r, const struct credential *who, const char *symbol, sx_rows_fn *fn,
                      void *arg)
 {
-    return sx_query(
-        r, fn, arg, ORDER_CANCEL_ALL_SQL,
-        SX_PARAMS(sx_int(who->account), sx_int(who->generation), sx_text(symbol)));
+    return sx_query(r, fn, arg, ORDER_CANCEL_ALL_SQL,
+                    SX_PARAMS(sx_int(who->account), sx_int(who->generation), sx_text(symbol)));
 }

@@ -16,7 +16,7 @@ struct order_request {
     bool is_market;
     int64_t price; /* ticks */
     int64_t lots;
-    int64_t funds; /* atoms of the quote, fees included */
+    int64_t funds;   /* atoms of the quote, fees included */
     const char *tif; /* "GTC", "IOC", "FOK" */
     bool post_only;
     const char *stp;       /* "dc", "co", "cn", "cb" */
@@ -39,8 +39,8 @@ struct order {
     const char *client_id;
     int64_t seq;
     int64_t created_us;
-    int64_t filled; /* lots */
-    int64_t reduced; /* lots that self-trade prevention took away */
+    int64_t filled;   /* lots */
+    int64_t reduced;  /* lots that self-trade prevention took away */
     int64_t executed; /* atoms of the quote, without fees */
     int64_t fees;
     int64_t done_seq;        /* 0: open */
@@ -50,11 +50,11 @@ struct order {
 
 /* The columns of an order o, a row of `orders` or the result of a function, in the order that
  * order_read expects. */
-#define ORDER_COLUMNS(o)                                                                       \
-    o ".id, " o ".account, " o ".instrument, " o ".side, " o ".type, " o ".post_only, " o      \
-      ".price, " o ".lots, " o ".funds, " o ".tif, " o ".stp, " o ".client_id, " o ".seq, "    \
-      "(extract(epoch FROM " o ".created_at) * 1000000)::bigint, " o ".filled, " o ".reduced, " \
-      o ".executed_maker + " o ".executed_taker, " o ".fees, " o ".done_seq, " o               \
+#define ORDER_COLUMNS(o)                                                                          \
+    o ".id, " o ".account, " o ".instrument, " o ".side, " o ".type, " o ".post_only, " o         \
+      ".price, " o ".lots, " o ".funds, " o ".tif, " o ".stp, " o ".client_id, " o ".seq, "       \
+      "(extract(epoch FROM " o ".created_at) * 1000000)::bigint, " o ".filled, " o ".reduced, " o \
+      ".executed_maker + " o ".executed_taker, " o ".fees, " o ".done_seq, " o                    \
       ".done_reason, (extract(epoch FROM " o ".done_at) * 1000000)::bigint"
 #define ORDER_N_COLUMNS 21
 
@@ -76,18 +76,19 @@ SX_MUST_USE int order_cancel_all(sx_req *r, const struct credential *who, const 
                                  sx_rows_fn *fn, void *arg);
 
 /* The statement of order_place and its parameters, for a batch or a plugin without a request. */
-#define ORDER_PLACE_SQL                                                               \
-    "SELECT p.outcome, " ORDER_COLUMNS("(p.o)") " FROM place($1::bigint, $2::int, "   \
-    "$3::text, $4::int, $5::text, $6::bigint, $7::bigint, $8::bigint, $9::text, "     \
-    "$10::boolean, $11::text, $12::text) AS p"
+#define ORDER_PLACE_SQL                                                                        \
+    "SELECT p.outcome, " ORDER_COLUMNS(                                                        \
+        "(p.o)") " FROM place($1::bigint, $2::int, "                                           \
+                 "$3::text, $4::int, $5::text, $6::bigint, $7::bigint, $8::bigint, $9::text, " \
+                 "$10::boolean, $11::text, $12::text) AS p"
 #define ORDER_PLACE_N 12
 void order_params(const struct credential *who, const struct order_request *q,
                   sx_param params[ORDER_PLACE_N]);
 
-#define ORDER_CANCEL_SQL                                                              \
-    "SELECT p.outcome, " ORDER_COLUMNS("(p.o)") " FROM cancel($1::bigint, $2::int, "  \
-    "$3::text, $4::bigint, $5::text) AS p"
-#define ORDER_CANCEL_ALL_SQL                                                          \
+#define ORDER_CANCEL_SQL                                                             \
+    "SELECT p.outcome, " ORDER_COLUMNS("(p.o)") " FROM cancel($1::bigint, $2::int, " \
+                                                "$3::text, $4::bigint, $5::text) AS p"
+#define ORDER_CANCEL_ALL_SQL \
     "SELECT " ORDER_COLUMNS("o") " FROM cancel_all($1::bigint, $2::int, $3::text) AS o"
 
 #endif /* TRADING_ORDER_H */

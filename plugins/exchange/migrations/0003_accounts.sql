@@ -81,3 +81,22 @@ CREATE FUNCTION renew_key(p_account bigint) RETURNS int
 LANGUAGE sql SECURITY DEFINER SET search_path = exchange, pg_temp AS $$
     UPDATE account SET generation = generation + 1 WHERE id = p_account RETURNING generation
 $$;
+
+-- Several deposits, all or none (then an error SX400): the outcome.
+CREATE FUNCTION pay_in(p_account bigint, p_codes text[], p_amounts bigint[]) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = exchange, pg_temp AS $$
+DECLARE
+    outcome text;
+    d record;
+BEGIN
+    PERFORM 1 FROM account a WHERE a.id = p_account;
+    IF NOT FOUND THEN RETURN 'no_account'; END IF;
+    FOR d IN SELECT x.code, x.amount FROM unnest(p_codes, p_amounts) AS x (code, amount) ORDER BY x.code
+    LOOP
+        outcome := deposit(p_account, d.code, d.amount);
+        IF outcome <> 'ok' THEN
+            RAISE EXCEPTION '% %', outcome, d.code USING ERRCODE = 'SX400';
+        END IF;
+    END LOOP;
+    RETURN 'ok';
+END $$;
