@@ -95,11 +95,96 @@ void answer_json_time(sx_json_writer *w, const char *key, int64_t us)
     sx_json_text(sx_json_key(w, key), text);
 }
 
-int64_t answer_limit(const sx_req *r, int64_t fallback, int64_t most)
+/* Days since 1970 (Hinnant, chrono-compatible low-level date algorithms, days_from_civil). */
+static int64_t days_of(int64_t y, unsigned m, unsigned d)
 {
-    const int64_t limit = sx_arg_int(r, "limit", fallback);
+    int64_t era;
+    unsigned year_of_era, day_of_year;
 
-    return limit < 1 ? fallback : limit > most ? most : limit;
+    y -= m <= 2;
+    era = (y >= 0 ? y : y - 399) / 400;
+    year_of_era = (unsigned)(y - era * 400);
+    day_of_year = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
+    return era * 146097 +
+           (int64_t)(year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year) -
+           719468;
+}
+
+bool answer_read_time(const char *text, int64_t *ret_us)
+{
+    unsigned year, month, day, hour = 0, minute = 0, second = 0, off_hour = 0, off_minute = 0;
+    int n = 0, used = 0;
+    int64_t us = 0, offset_s = 0;
+    const char *rest;
+
+    if (strspn(text, "0123456789.") == strlen(text)) {
+        n = decimal_parse(text, 6, ret_us);
+        return n == DECIMAL_OK;
+    }
+    if (sscanf(text, "%4u-%2u-%2u%n", &year, &month, &day, &used) != 3 || used != 10)
+        return false;
+    rest = text + used;
+    if (*rest == 'T' || *rest == ' ') {
+        if (sscanf(rest + 1, "%2u:%2u:%2u%n", &hour, &minute, &second, &used) != 3 || used != 8)
+            return false;
+        rest += 1 + used;
+    }
+    if (*rest == '.') {
+        const size_t n_digits = strspn(rest + 1, "0123456789");
+
+        for (size_t i = 0; i < 6; i++)
+            us = us * 10 + (i < n_digits ? rest[1 + i] - '0' : 0);
+        rest += 1 + n_digits;
+    }
+    if (*rest == 'Z') {
+        rest++;
+    } else if (*rest == '+' || *rest == '-') {
+        if (sscanf(rest + 1, "%2u:%2u%n", &off_hour, &off_minute, &used) != 2 || used != 5)
+            return false;
+        offset_s = (int64_t)(off_hour * 3600 + off_minute * 60) * (*rest == '-' ? -1 : 1);
+        rest += 1 + used;
+    }
+    if (*rest != '\0' || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 ||
+        minute > 59 || second > 60)
+        return false;
+    *ret_us = (days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset_s) *
+                  1000000 +
+              us;
+    return true;
+}
+
+int answer_cursors(sx_req *r, const char *first, const char *last)
+{
+    int err = sx_set_header(r, "CB-BEFORE", first);
+
+    return err < 0 ? err : sx_set_header(r, "CB-AFTER", last);
+}
+
+int answer_arg_int(sx_req *r, const char *name, int64_t fallback, int64_t *ret)
+{
+    const char *text = sx_arg_text(r, name);
+    int64_t value = 0;
+
+    *ret = fallback;
+    if (text == NULL || *text == '\0')
+        return SX_NEXT;
+    if (decimal_parse(text, 0, &value) != DECIMAL_OK)
+        return answer_fail(r, 400, "invalid %s: expected a whole number, found \"%.40s\"", name,
+                           text);
+    *ret = value;
+    return SX_NEXT;
+}
+
+int answer_page(sx_req *r, struct page *ret)
+{
+    int err = answer_arg_int(r, "limit", 100, &ret->limit);
+
+    if (err == SX_NEXT)
+        err = answer_arg_int(r, "after", INT64_MAX, &ret->after);
+    if (err == SX_NEXT)
+        err = answer_arg_int(r, "before", 0, &ret->before);
+    ret->limit = ret->limit < 1 ? 100 : ret->limit > PAGE_MOST ? PAGE_MOST : ret->limit;
+    return err;
 }
 
 static const char *words_of_done(const struct order *o)

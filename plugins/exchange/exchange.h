@@ -18,7 +18,6 @@
 #define ADMIN_TOKEN 65
 #define UUID_TEXT   37
 #define TIME_TEXT   32
-#define CURSOR_TEXT 80
 
 struct exchange {
     struct instruments instruments;
@@ -60,19 +59,47 @@ enum uuid_kind { UUID_ORDER, UUID_ACCOUNT, UUID_PROFILE };
 void answer_time(int64_t us, char text[TIME_TEXT]);
 void answer_json_time(sx_json_writer *w, const char *key, int64_t us);
 
-/* The pages of a list: limit from the query, at most and by default as given. */
-int64_t answer_limit(const sx_req *r, int64_t fallback, int64_t most);
+/* Reads ISO 8601 (in UTC, or with an offset) or seconds since 1970. */
+bool answer_read_time(const char *text, int64_t *ret_us);
+
+/* Where the pages before and after this one begin: headers CB-BEFORE and CB-AFTER. */
+int answer_cursors(sx_req *r, const char *first, const char *last);
+
+/* A number in the query, or the fallback; SX_NEXT, or the answer is given. */
+int answer_arg_int(sx_req *r, const char *name, int64_t fallback, int64_t *ret);
+
+/* Which page of a list is asked for; SX_NEXT, or the answer is given. */
+struct page {
+    int64_t limit;
+    int64_t after;  /* older than this cursor */
+    int64_t before; /* newer */
+};
+#define PAGE_MOST 1000
+int answer_page(sx_req *r, struct page *ret);
 
 /* The members of one order; the object is open. */
 void answer_order(sx_json_writer *w, const struct order *o);
 
+/* --- call.c ---------------------------------------------------------------------- */
+
+/* A private call: goes on with fn when the signature holds and the instruments are known. */
+typedef int call_fn(sx_req *r, const struct credential *who);
+int call_private(sx_req *r, call_fn *fn);
+
 /* --- the routes ------------------------------------------------------------------- */
 
-sx_handler show_time, list_currencies, show_currency, list_products, show_product, show_book,
-    show_ticker, list_trades, list_candles, show_stats, list_spark_lines;
-sx_handler list_accounts, show_account, list_ledger, show_fees;
-sx_handler place_order, show_order, cancel_order, list_orders, cancel_orders;
-sx_handler list_fills;
+/* product.c */
+sx_handler show_time, list_currencies, list_products, show_product, show_book, show_ticker,
+    show_stats;
+/* history.c */
+sx_handler list_trades, list_candles, list_spark_lines;
+/* account.c */
+sx_handler list_accounts, show_account, list_ledger, list_holds, show_fees;
+/* order.c */
+sx_handler place_order, cancel_order, cancel_orders;
+/* listing.c */
+sx_handler show_order, list_orders, list_fills;
+/* sim.c */
 sx_handler open_account, make_deposit, reset_account, show_audit;
 
 #endif /* EXCHANGE_H */

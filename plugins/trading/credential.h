@@ -2,9 +2,9 @@
  * trading/credential.h - keys of accounts that no table holds.
  *
  * An API key names account and generation and carries a proof of its own; secret and passphrase
- * are computed from it with HMAC (RFC 2104) and the master secret of the configuration.  So a request
- * is checked without a statement, every instance can check every key, and a stolen database opens
- * nothing.  A key is taken back by the generation of its account.  [any]
+ * are computed from it with HMAC (RFC 2104) and the master secret of the configuration.  So a
+ * request is checked without a statement, every instance can check every key, and a stolen
+ * database opens nothing.  A key is taken back by the generation of its account.  [any]
  */
 #ifndef TRADING_CREDENTIAL_H
 #define TRADING_CREDENTIAL_H
