@@ -22,6 +22,13 @@ find_library(SX_MD_LIBRARY libmd.a REQUIRED)
 add_library(sx::md INTERFACE IMPORTED GLOBAL)
 target_link_libraries(sx::md INTERFACE ${SX_MD_LIBRARY})
 
+# wslay's package has neither a static library nor a file for pkg-config.
+find_library(SX_WSLAY_LIBRARY wslay REQUIRED)
+find_path(SX_WSLAY_INCLUDE wslay/wslay.h REQUIRED)
+add_library(sx::wslay INTERFACE IMPORTED GLOBAL)
+target_include_directories(sx::wslay SYSTEM INTERFACE ${SX_WSLAY_INCLUDE})
+target_link_libraries(sx::wslay INTERFACE ${SX_WSLAY_LIBRARY})
+
 # llhttp comes as C sources (package node-llhttp); strict, because the loose mode lets a bare
 # CR end a header.
 find_path(SX_LLHTTP_SOURCES llhttp.c PATHS /usr/share/llhttp NO_DEFAULT_PATH REQUIRED)

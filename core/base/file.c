@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sha1.h>
 #include <sha256.h>
 
 #include "base/error.h"
@@ -207,4 +208,13 @@ void sx_sha256_hex(const void *data, size_t len, char ret_hex[SX_SHA256_HEX + 1]
     SHA256Final(digest, &ctx);
     sx_format_hex(ret_hex, digest, sizeof(digest));
     ret_hex[SX_SHA256_HEX] = '\0';
+}
+
+void sx_sha1(const void *data, size_t len, uint8_t ret_digest[SX_SHA1_BYTES])
+{
+    SHA1_CTX ctx;
+
+    SHA1Init(&ctx);
+    SHA1Update(&ctx, data, len);
+    SHA1Final(ret_digest, &ctx);
 }

@@ -1,13 +1,15 @@
 /*
- * base/file.h - whole files, and their SHA-256.
+ * base/file.h - whole files, and digests of bytes.
  */
 #ifndef SX_BASE_FILE_H
 #define SX_BASE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define SX_SHA256_HEX 64
+#define SX_SHA1_BYTES 20
 
 /* The bytes of a regular file with a NUL behind; the caller frees.  SX_ERR_IO with errno,
  * SX_ERR_BUSY above max_bytes. */
@@ -26,5 +28,8 @@ char *sx_file_beside_program(const char *name);
 
 /* Lower-case hexadecimal and a NUL. */
 void sx_sha256_hex(const void *data, size_t len, char ret_hex[SX_SHA256_HEX + 1]);
+
+/* For protocols that ask for it (RFC 6455); nothing here trusts it. */
+void sx_sha1(const void *data, size_t len, uint8_t ret_digest[SX_SHA1_BYTES]);
 
 #endif /* SX_BASE_FILE_H */

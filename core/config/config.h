@@ -73,6 +73,8 @@ struct sx_config_http {
     uint32_t header_ms, body_ms, idle_ms, write_ms;
     uint32_t request_ms;                    /* a handler's deadline, unless its route says */
     uint32_t min_body_rate, min_write_rate; /* bytes per second; 0: any     */
+    uint32_t ws_message_bytes;              /* of a WebSocket, with all its fragments      */
+    uint32_t ws_ping_ms;                    /* a silent client is asked after so long; 0: never */
     bool gzip;
     uint32_t gzip_bytes; /* smaller bodies are sent as they are         */
     struct {

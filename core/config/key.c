@@ -150,6 +150,11 @@ const struct config_key config_keys[] = {
     INT("http.min_write_rate", http.min_write_rate, 0, GIB, "bytes per second", "240",
         "A client that takes an answer more slowly in any http.write_ms is disconnected; 0: only "
         "one that takes nothing."),
+    INT("http.ws_message_bytes", http.ws_message_bytes, 1, GIB, "bytes", "1048576",
+        "Longest message from a WebSocket, with all its fragments; closed with 1009 above."),
+    INT("http.ws_ping_ms", http.ws_ping_ms, 0, HOUR_MS, "ms", "30000",
+        "A WebSocket that sends nothing for so long is sent a ping, and disconnected when it sends "
+        "nothing for as long again; 0: never."),
     BOOL("http.gzip", http.gzip, "true", "Compress text for clients that accept it."),
     INT("http.gzip_bytes", http.gzip_bytes, 0, GIB, "bytes", "1024",
         "Shorter bodies are sent as they are."),

@@ -38,7 +38,8 @@ static uint64_t body_memory(const struct sx_http_req *r)
 
 void sx_http_hold_input(struct sx_http_conn *c)
 {
-    uint64_t bytes = c->in.cap + (c->receiving == NULL ? 0 : body_memory(c->receiving));
+    uint64_t bytes = c->in.cap + (c->receiving == NULL ? 0 : body_memory(c->receiving)) +
+                     (c->websocket == NULL ? 0 : sx_http_ws_memory(c->websocket));
 
     hold(c->server, &c->server->bodies, &c->held_in, bytes, true);
 }

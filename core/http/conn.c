@@ -128,6 +128,8 @@ static void take_eof(struct sx_http_conn *c)
     c->is_reading = false;
     if (c->phase == PHASE_LINGER)
         sx_http_conn_abort(c);
+    else if (c->websocket != NULL)
+        sx_http_ws_eof(c->websocket);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)

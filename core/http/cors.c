@@ -134,3 +134,8 @@ bool sx_cors_write(const struct sx_cors *cors, const struct sx_cors_request *req
         add_list_line(lines, "Access-Control-Expose-Headers", &cors->expose);
     return true;
 }
+
+bool sx_cors_has_origin(const struct sx_cors *cors, struct sx_slice origin)
+{
+    return find_origin(cors, origin) != NULL;
+}

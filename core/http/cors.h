@@ -42,4 +42,7 @@ struct sx_cors_request {
 bool sx_cors_write(const struct sx_cors *cors, const struct sx_cors_request *req,
                    struct sx_buf *lines);
 
+/* May pages of that origin call? */
+bool sx_cors_has_origin(const struct sx_cors *cors, struct sx_slice origin);
+
 #endif /* SX_HTTP_CORS_H */

@@ -148,7 +148,7 @@ static int take_target(struct sx_http_req *r, const char **ret_why)
 struct framing {
     struct sx_slice host, length, coding;
     uint32_t n_hosts, n_lengths, n_codings;
-    bool says_close, says_keep_alive;
+    bool says_close, says_keep_alive, says_upgrade, asks_websocket;
     bool expects_continue, expects_other;
 };
 
@@ -162,6 +162,8 @@ static void take_connection(struct framing *f, struct sx_slice value)
             f->says_close = true;
         else if (sx_slice_is_nocase(token, "keep-alive"))
             f->says_keep_alive = true;
+        else if (sx_slice_is_nocase(token, "upgrade"))
+            f->says_upgrade = true;
     }
 }
 
@@ -193,6 +195,10 @@ static void collect(struct sx_http_req *r, struct framing *f)
         case 6:
             if (sx_field_is_named(h->name, "expect"))
                 take_expect(f, h->value);
+            break;
+        case 7:
+            if (sx_field_is_named(h->name, "upgrade") && sx_field_list_has(h->value, "websocket"))
+                f->asks_websocket = true;
             break;
         case 10:
             if (sx_field_is_named(h->name, "connection"))
@@ -289,6 +295,17 @@ static int check_expect(struct sx_http_req *r, const struct framing *f, const ch
     return 0;
 }
 
+/* Not safe: it waits for its turn, and nothing behind it is looked at before its answer, which says
+ * whether that is a request or a frame.  In HTTP/1.0, and without the option in Connection, the
+ * field means nothing (RFC 9110 section 7.8). */
+static void take_upgrade(struct sx_http_req *r, const struct framing *f)
+{
+    if (r->is_http10 || !f->says_upgrade || !sx_slice_is(r->method, "GET"))
+        return;
+    r->asks_websocket = true;
+    r->is_safe = false;
+}
+
 static int interpret(struct sx_http_req *r, const char **ret_why)
 {
     struct framing f = { 0 };
@@ -296,6 +313,8 @@ static int interpret(struct sx_http_req *r, const char **ret_why)
 
     collect(r, &f);
     r->is_keep_alive = !f.says_close && (!r->is_http10 || f.says_keep_alive);
+    if (SX_UNLIKELY(f.asks_websocket))
+        take_upgrade(r, &f);
     status = take_target(r, ret_why);
     if (status == 0)
         status = check_host(r, &f, ret_why);

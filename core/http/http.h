@@ -90,6 +90,7 @@ struct sx_http_req {
     bool is_http10, is_keep_alive, is_head, is_safe, expects_continue, has_body, is_suspended;
     bool has_expired;
     bool has_id;             /* it came with an X-Request-Id */
+    bool asks_websocket;     /* GET with `Upgrade: websocket`, HTTP/1.1 */
     char method_known;       /* enum: index of a known method, or -1 */
     uint64_t content_length; /* UINT64_MAX: chunked */
     uint64_t max_body;       /* set by ops->head */
@@ -136,6 +137,8 @@ struct sx_http_limits {
     uint32_t buffered_bytes;         /* bodies, and as much of answers, of all connections */
     uint32_t header_ms, body_ms, idle_ms, write_ms, request_ms;
     uint32_t min_body_rate, min_write_rate; /* bytes/s in each body_ms and write_ms; 0: any */
+    uint32_t ws_message_bytes;              /* of a WebSocket, with all its fragments */
+    uint32_t ws_ping_ms;                    /* 0: none */
 };
 
 struct sx_http_settings {
@@ -258,5 +261,30 @@ int sx_http_stream_open(struct sx_http_req *r, int status, const char *type,
 /* SX_ERR_BUSY above the high-water mark (nothing was taken), SX_ERR_CLOSED after the end. */
 int sx_http_stream_write(struct sx_http_stream *s, const void *data, size_t len);
 void sx_http_stream_end(struct sx_http_stream *s);
+
+/* WebSockets (RFC 6455): streams in both directions.  closed is the last call for them, too; until
+ * it returns, sx_http_ws_code says why. */
+struct sx_http_ws_ops {
+    struct sx_http_stream_ops stream;
+    /* A whole message, text as UTF-8; data lives until it returns. */
+    void (*message)(struct sx_http_stream *s, bool is_text, struct sx_slice data, void *arg);
+};
+
+/* 0, or the status that refuses the request: no handshake, or one that may not be accepted. */
+int sx_http_ws_check(struct sx_http_req *r);
+/* Answers so; only when sx_http_ws_check is not 0. */
+int sx_http_ws_refuse(struct sx_http_req *r);
+/* Opened as a stream is, with 101.  protocol: chosen if the client offered it; NULL: none.
+ * SX_ERR_INVALID when sx_http_ws_check refuses, or protocol is no token. */
+int sx_http_ws_open(struct sx_http_req *r, const char *protocol, const struct sx_http_ws_ops *ops,
+                    void *arg, struct sx_http_stream **ret_stream);
+/* As sx_http_stream_write; SX_ERR_CLOSED also once either side has closed. */
+int sx_http_ws_send(struct sx_http_stream *s, bool is_text, const void *data, size_t len);
+/* Begins the closing handshake; no message comes after it.  code 0: none.  SX_ERR_INVALID for a
+ * code that may not be sent, and for a reason that is no UTF-8 or has more than 123 bytes. */
+int sx_http_ws_close(struct sx_http_stream *s, int code, struct sx_slice reason);
+/* The client's code, 1005 when it gave none, ours when the client broke the protocol, 1006 when the
+ * connection ended without any. */
+int sx_http_ws_code(const struct sx_http_stream *s);
 
 #endif /* SX_HTTP_HTTP_H */

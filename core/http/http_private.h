@@ -24,6 +24,7 @@
 #define SX_HTTP_MAX_PARTS         1000u      /* of a form                                 */
 #define SX_HTTP_PART_HEADER_BYTES 8192u
 #define SX_HTTP_LINGER_MS         2000u
+#define SX_HTTP_WS_CLOSE_MS       3000u  /* for the answer to a close frame          */
 #define SX_HTTP_RETRY_MS          200u   /* after which accepting is tried again         */
 #define SX_HTTP_SPARE_FDS         64u    /* kept from connections, for files and the like */
 #define SX_HTTP_FILE_BYTES        65536u /* a file up to here goes out at once, without a thread */
@@ -172,6 +173,8 @@ struct sx_http_conn {
     uint8_t phase;
     bool is_memory, is_reading, is_writing, is_last, saw_eof, is_stalled, is_processing;
     bool must_linger, is_final, is_advancing, is_counted;
+    bool is_upgrading;                /* a handshake is under way, or was refused just now */
+    struct sx_http_stream *websocket; /* what comes are its frames; NULL: requests      */
     union {
         sa_family_t family;
         struct sockaddr_in v4;
@@ -292,5 +295,41 @@ void sx_http_file_close(struct sx_http_req *r);
 void sx_http_stream_start(struct sx_http_req *r);
 void sx_http_stream_drained(struct sx_http_req *r);
 void sx_http_stream_gone(struct sx_http_req *r);
+
+struct sx_http_ws;
+
+struct sx_http_stream {
+    struct sx_http_req *req; /* NULL: the client has left, or it was closed */
+    struct sx_http_server *server;
+    struct sx_http_stream_ops ops;
+    void *arg;
+    struct sx_buf early;   /* written before its turn came */
+    struct sx_http_ws *ws; /* owned; NULL: the body of an answer */
+    uint32_t n_uses;       /* on the stack now: the last of them frees it */
+    bool is_started, has_ended, is_chunked, wants_drained, is_dead;
+};
+
+/* As the answer to r, which has none yet. */
+int sx_http_stream_create(struct sx_http_req *r, const struct sx_http_stream_ops *ops, void *arg,
+                          struct sx_http_stream **ret_stream);
+/* 0, or why sx_http_stream_write takes nothing. */
+int sx_http_stream_admit(struct sx_http_stream *s);
+/* Whatever the mark says. */
+int sx_http_stream_put(struct sx_http_stream *s, const void *data, size_t len);
+/* Everything is written: the answer ends, closed is called. */
+void sx_http_stream_finish(struct sx_http_stream *s);
+void sx_http_stream_unuse(struct sx_http_stream *s);
+struct sx_buf *sx_http_stream_output(struct sx_http_conn *c);
+
+/* websocket.c */
+void sx_http_ws_start(struct sx_http_stream *s);
+void sx_http_ws_free(struct sx_http_stream *s); /* takes a stream that is none */
+/* Frames, or parts of some: all of them are used. */
+void sx_http_ws_take(struct sx_http_stream *s, const char *data, size_t len);
+void sx_http_ws_eof(struct sx_http_stream *s);
+/* Closes at once, with that code. */
+void sx_http_ws_fail(struct sx_http_stream *s, int code);
+/* What it holds of a message that is not complete. */
+size_t sx_http_ws_memory(const struct sx_http_stream *s);
 
 #endif /* SX_HTTP_HTTP_PRIVATE_H */

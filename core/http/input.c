@@ -202,8 +202,11 @@ static void take_request(struct sx_http_conn *c, struct sx_http_req *r)
     c->n_requests++;
     c->phase = PHASE_BUSY; /* the time of the next head begins anew */
     c->is_final = !r->is_keep_alive;
-    if (!r->is_safe)
+    if (!r->is_safe) {
         c->n_unsafe++;
+        c->is_upgrading = r->asks_websocket;
+        c->is_final |= r->asks_websocket; /* until it was refused */
+    }
     sx_list_push(&c->requests, &r->link);
     c->server->stats.requests++;
 }
@@ -272,6 +275,25 @@ static size_t skip_empty_lines(const char *data, size_t len)
     return n;
 }
 
+/* Behind the last request, or behind a handshake: what comes belongs to the WebSocket, waits until
+ * it is one or was refused, or is thrown away.  False when requests go on. */
+static bool take_final(struct sx_http_conn *c, const char *data, size_t len, size_t *at)
+{
+    if (c->websocket != NULL) {
+        sx_http_ws_take(c->websocket, data + *at, len - *at);
+        *at = len;
+    } else if (!c->is_upgrading) {
+        c->must_linger = true;
+        *at = len;
+    } else if (!sx_list_is_empty(&c->requests)) {
+        c->is_stalled = true;
+    } else {
+        c->is_upgrading = c->is_final = false;
+        return false;
+    }
+    return true;
+}
+
 /* Uses up what it can; the number of bytes used. */
 static size_t process(struct sx_http_conn *c, char *data, size_t len)
 {
@@ -285,10 +307,8 @@ static size_t process(struct sx_http_conn *c, char *data, size_t len)
             at += take_body(c, data + at, len - at);
             continue;
         }
-        if (c->is_final) { /* the request under way is the last one that counts */
-            c->must_linger = true;
-            return len;
-        }
+        if (c->is_final && take_final(c, data, len, &at))
+            break;
         if (data[at] == '\r' && c->scan.at == 0) {
             at += skip_empty_lines(data + at, len - at);
             if (at == len || (len - at == 1 && data[at] == '\r'))
@@ -362,7 +382,8 @@ void sx_http_input(struct sx_http_conn *c, char *data, size_t len)
 
 void sx_http_input_resume(struct sx_http_conn *c)
 {
-    if (c->in.len > 0 && !c->is_last && c->receiving == NULL && has_room(c))
+    if (c->in.len > 0 && !c->is_last && c->receiving == NULL &&
+        (c->websocket != NULL || has_room(c)))
         run(c, c->in.data, c->in.len);
 }
 
@@ -379,6 +400,11 @@ void sx_http_input_shed(struct sx_http_conn *c)
 {
     struct sx_http_req *r = c->receiving;
 
+    if (c->websocket != NULL) {
+        sx_http_ws_fail(c->websocket, 1013); /* try again later */
+        sx_http_conn_touch(c);
+        return;
+    }
     if (r == NULL && !c->is_last && !sx_list_is_empty(&c->requests)) {
         sx_http_conn_abort(c); /* it sends ahead of what it is answered */
         return;

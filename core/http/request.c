@@ -145,7 +145,7 @@ static inline void clean(struct sx_http_req *r)
     r->n_headers = 0;
     r->is_http10 = r->is_keep_alive = r->is_head = r->is_safe = r->expects_continue = false;
     r->has_body = r->is_suspended = r->has_expired = r->has_id = false;
-    r->wants_multipart = false;
+    r->wants_multipart = r->asks_websocket = false;
     r->since_ns = r->content_length = r->deadline_ms = r->bytes_out = 0;
     r->held_bytes = r->waiting_bytes = 0;
     r->id.text[0] = '\0';

@@ -35,8 +35,29 @@ static void answer_allow(struct sx_http_req *http, const char *allow)
     (void)sx_http_reply(http, 204, NULL, NULL, 0);
 }
 
-static void refuse_method(struct sx_http_req *http, const char *allow)
+static enum sx_route_result match(const struct sx_plugins *ps, const struct sx_http_req *http,
+                                  struct sx_slice method, struct sx_route_match *ret)
 {
+    struct sx_slice host = host_name(http->host);
+
+    return sx_router_match(ps->router, host.data, host.len, method.data, method.len,
+                           http->path.data, http->path.len, ret);
+}
+
+static bool is_websocket(const struct sx_plugins *ps, const struct sx_http_req *http,
+                         struct sx_route_match *ret)
+{
+    return match(ps, http, sx_slice_of(SX_ROUTE_WEBSOCKET), ret) == SX_ROUTE_FOUND;
+}
+
+static void refuse_method(const struct sx_plugins *ps, struct sx_http_req *http, const char *allow)
+{
+    struct sx_route_match m;
+
+    if ((http->is_head || sx_slice_is(http->method, "GET")) && is_websocket(ps, http, &m)) {
+        (void)sx_http_ws_refuse(http); /* it asks for no upgrade, or it would have been found */
+        return;
+    }
     if (sx_slice_is(http->method, "OPTIONS")) {
         answer_allow(http, allow);
         return;
@@ -71,11 +92,25 @@ static void take_match(struct sx_req *r, const struct sx_route_match *m)
     r->http.wants_multipart = e->has_form;
 }
 
+static void take_route(struct sx_req *r, const struct sx_route_match *m)
+{
+    take_match(r, m);
+    if (SX_UNLIKELY(r->plugin->is_quarantined))
+        sx_quarantine_answer(r->plugin, &r->http);
+}
+
+/* A handler of WebSockets sees handshakes only that it may accept. */
+static void take_websocket(struct sx_req *r, const struct sx_route_match *m)
+{
+    take_route(r, m);
+    if (r->http.resp.status == 0 && sx_http_ws_check(&r->http) != 0)
+        (void)sx_http_ws_refuse(&r->http);
+}
+
 void sx_dispatch_head(struct sx_http_req *http)
 {
     struct sx_req *r = of(http);
     struct sx_plugins *ps = sx_http_server_arg(http->server);
-    struct sx_slice host = host_name(http->host);
     enum sx_route_result found;
     struct sx_route_match m;
 
@@ -90,19 +125,18 @@ void sx_dispatch_head(struct sx_http_req *http)
     if (http->path.len > 5 && memcmp(http->path.data, "/_sx/", 5) == 0 && ps->rt.builtin != NULL &&
         ps->rt.builtin(http, ps->rt.arg))
         return;
-    found = sx_router_match(ps->router, host.data, host.len, http->method.data, http->method.len,
-                            http->path.data, http->path.len, &m);
+    if (SX_UNLIKELY(http->asks_websocket) && is_websocket(ps, http, &m)) {
+        take_websocket(r, &m);
+        return;
+    }
+    found = match(ps, http, http->method, &m);
     if (sx_openapi_is_asked(http, found == SX_ROUTE_FOUND ? m.target : NULL)) {
         sx_openapi_answer(ps, http);
         return;
     }
     switch (found) {
-    case SX_ROUTE_FOUND:
-        take_match(r, &m);
-        if (SX_UNLIKELY(r->plugin->is_quarantined))
-            sx_quarantine_answer(r->plugin, http);
-        break;
-    case SX_ROUTE_NO_METHOD: refuse_method(http, m.allow); break;
+    case SX_ROUTE_FOUND: take_route(r, &m); break;
+    case SX_ROUTE_NO_METHOD: refuse_method(ps, http, m.allow); break;
     case SX_ROUTE_NO_PATH:
         (void)sx_http_problem(http, 404, "not_found", "nothing is served at this path");
         break;

@@ -1,8 +1,8 @@
 /*
  * plugin/host_stream.c - streams of plugins and server-sent events.  [loop]
  *
- * A plugin's `closed` is never called from inside a call of the plugin on the same stream: it
- * is put off to the next turn of the loop.
+ * A plugin's `closed` is never called from inside a call of the plugin on the same stream or
+ * WebSocket: it is put off to the next turn of the loop.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,27 +12,90 @@
 #define MAX_EVENT_BYTES (1u << 20)
 
 struct sx_stream {
-    struct sx_list link;         /* of the set */
-    struct sx_http_stream *http; /* NULL: closed below */
-    struct sx_plugin *plugin;
+    struct sx_channel channel;
     sx_stream_ops ops;
-    void *arg;
-    uint32_t n_calls; /* of the plugin on it, on the stack now */
-    struct sx_work_item later;
 };
 
-static void call_closed(struct sx_stream *s)
+/* --- What streams and WebSockets have in common ----------------------------------------------- */
+
+static void call_closed(struct sx_channel *ch)
 {
-    sx_list_remove(&s->link);
-    s->plugin->n_streams--;
-    if (s->ops.closed != NULL)
-        SX_GUARDED(s->plugin->set, s->plugin, NULL, s->ops.closed(s, s->arg), );
-    free(s);
+    sx_list_remove(&ch->link);
+    ch->plugin->n_streams--;
+    ch->call_closed(ch);
+    free(ch);
 }
 
 static void on_later(struct sx_work_item *item)
 {
-    call_closed(SX_MEMBER_OF(item, struct sx_stream, later));
+    call_closed(SX_MEMBER_OF(item, struct sx_channel, later));
+}
+
+void sx_channel_closed(struct sx_channel *ch)
+{
+    ch->http = NULL;
+    if (ch->n_calls == 0) {
+        call_closed(ch);
+        return;
+    }
+    ch->later.done = on_later;
+    sx_work_post(ch->plugin->set->rt.work, &ch->later);
+}
+
+int sx_channel_may_open(const struct sx_req *r)
+{
+    if (!sx_is_loop(r->set))
+        return SX_ETHREAD;
+    if ((r->plugin->grants & SX_CAP_STREAM) == 0)
+        return SX_EDENIED;
+    if (r->http.resp.status != 0 || r->is_done)
+        return SX_EINVAL;
+    return r->op == OP_NONE ? SX_OK : SX_EBUSY;
+}
+
+void sx_channel_opened(struct sx_channel *ch, struct sx_plugin *p, void *arg)
+{
+    ch->plugin = p;
+    ch->arg = arg;
+    sx_list_push(&p->set->channels, &ch->link);
+    p->n_streams++;
+}
+
+void sx_channels_end(struct sx_plugins *ps)
+{
+    struct sx_list left, *entry;
+
+    /* The end of one may free another, which waited behind it on its connection. */
+    sx_list_init(&left);
+    while ((entry = sx_list_pop(&ps->channels)) != NULL)
+        sx_list_push(&left, entry);
+    while ((entry = sx_list_pop(&left)) != NULL) {
+        struct sx_channel *ch = SX_MEMBER_OF(entry, struct sx_channel, link);
+
+        sx_list_push(&ps->channels, entry);
+        if (!ch->plugin->keeps_streams)
+            ch->drain(ch);
+    }
+}
+
+/* --- Streams ---------------------------------------------------------------------------------- */
+
+static struct sx_stream *of(struct sx_channel *ch)
+{
+    return SX_MEMBER_OF(ch, struct sx_stream, channel);
+}
+
+static void call_stream_closed(struct sx_channel *ch)
+{
+    if (of(ch)->ops.closed != NULL)
+        SX_GUARDED(ch->plugin->set, ch->plugin, NULL, of(ch)->ops.closed(of(ch), ch->arg), );
+}
+
+/* A plugin that ends its streams itself has said so by its drain function. */
+static void drain_stream(struct sx_channel *ch)
+{
+    if (ch->plugin->manifest.drain == NULL || ch->plugin->is_broken)
+        sx_host_stream_end(of(ch));
 }
 
 static void on_closed(struct sx_http_stream *http, void *arg)
@@ -40,13 +103,7 @@ static void on_closed(struct sx_http_stream *http, void *arg)
     struct sx_stream *s = arg;
 
     (void)http;
-    s->http = NULL;
-    if (s->n_calls == 0) {
-        call_closed(s);
-        return;
-    }
-    s->later.done = on_later;
-    sx_work_post(s->plugin->set->rt.work, &s->later);
+    sx_channel_closed(&s->channel);
 }
 
 static void on_drained(struct sx_http_stream *http, void *arg)
@@ -56,18 +113,8 @@ static void on_drained(struct sx_http_stream *http, void *arg)
     (void)http;
     if (s->ops.drained == NULL)
         return;
-    SX_GUARDED(s->plugin->set, s->plugin, NULL, s->ops.drained(s, s->arg), );
-}
-
-static int may_open(const struct sx_req *r)
-{
-    if (!sx_is_loop(r->set))
-        return SX_ETHREAD;
-    if ((r->plugin->grants & SX_CAP_STREAM) == 0)
-        return SX_EDENIED;
-    if (r->http.resp.status != 0 || r->is_done)
-        return SX_EINVAL;
-    return r->op == OP_NONE ? SX_OK : SX_EBUSY;
+    SX_GUARDED(s->channel.plugin->set, s->channel.plugin, NULL,
+               s->ops.drained(s, s->channel.arg), );
 }
 
 /* What keeps caches and proxies from holding events back. */
@@ -85,7 +132,7 @@ int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_st
 {
     static const struct sx_http_stream_ops below = { on_drained, on_closed };
     struct sx_stream *s;
-    int err = may_open(r);
+    int err = sx_channel_may_open(r);
 
     if (err < 0)
         return err;
@@ -94,31 +141,31 @@ int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_st
         return SX_ENOMEM;
     if (ops != NULL)
         memcpy(&s->ops, ops, ops_size < sizeof s->ops ? ops_size : sizeof s->ops);
-    s->plugin = r->plugin;
-    s->arg = arg;
+    s->channel.call_closed = call_stream_closed;
+    s->channel.drain = drain_stream;
     add_event_headers(r, type);
-    err = sx_http_stream_open(&r->http, status, type, &below, s, &s->http);
+    err = sx_http_stream_open(&r->http, status, type, &below, s, &s->channel.http);
     if (err < 0) {
         free(s);
         return sx_tell_refusal(r, err, status, type);
     }
-    sx_list_push(&r->set->streams, &s->link);
-    s->plugin->n_streams++;
+    sx_channel_opened(&s->channel, r->plugin, arg);
     *ret = s;
     return SX_OK;
 }
 
 int sx_host_stream_write(sx_stream *s, const void *data, size_t len)
 {
+    struct sx_channel *ch = &s->channel;
     int err;
 
-    if (!sx_is_loop(s->plugin->set))
+    if (!sx_is_loop(ch->plugin->set))
         return SX_ETHREAD;
-    if (s->http == NULL)
+    if (ch->http == NULL)
         return SX_ECLOSED;
-    s->n_calls++;
-    err = sx_http_stream_write(s->http, data, len);
-    s->n_calls--;
+    ch->n_calls++;
+    err = sx_http_stream_write(ch->http, data, len);
+    ch->n_calls--;
     return err;
 }
 
@@ -157,7 +204,7 @@ int sx_host_stream_event(sx_stream *s, const char *event, const char *id, const 
     int err;
 
     if (!is_one_line(event) || !is_one_line(id) || data == NULL) {
-        sx_report_fault(s->plugin, NULL, "an event was refused: its %s",
+        sx_report_fault(s->channel.plugin, NULL, "an event was refused: its %s",
                         !is_one_line(event) ? "\"event\" has a line end"
                         : !is_one_line(id)  ? "\"id\" has a line end"
                                             : "data is NULL");
@@ -175,48 +222,11 @@ int sx_host_stream_event(sx_stream *s, const char *event, const char *id, const 
 
 void sx_host_stream_end(sx_stream *s)
 {
-    if (!sx_is_loop(s->plugin->set) || s->http == NULL)
+    struct sx_channel *ch = &s->channel;
+
+    if (!sx_is_loop(ch->plugin->set) || ch->http == NULL)
         return;
-    s->n_calls++;
-    sx_http_stream_end(s->http);
-    s->n_calls--;
-}
-
-/* At the drain: a plugin that ends its streams itself has said so by its drain function. */
-void sx_streams_end(struct sx_plugins *ps)
-{
-    struct sx_list left, *entry;
-
-    /* The end of one may free another, which waited behind it on its connection. */
-    sx_list_init(&left);
-    while ((entry = sx_list_pop(&ps->streams)) != NULL)
-        sx_list_push(&left, entry);
-    while ((entry = sx_list_pop(&left)) != NULL) {
-        struct sx_stream *s = SX_MEMBER_OF(entry, struct sx_stream, link);
-
-        sx_list_push(&ps->streams, entry);
-        if ((s->plugin->manifest.drain == NULL || s->plugin->is_broken) &&
-            !s->plugin->keeps_streams)
-            sx_host_stream_end(s);
-    }
-}
-
-/* --- WebSockets --------------------------------------------------------------------------- */
-
-int sx_host_ws_open(sx_req *r, const char *protocol, const sx_ws_ops *ops, size_t ops_size,
-                    void *arg, sx_ws **ret)
-{
-    (void)r, (void)protocol, (void)ops, (void)ops_size, (void)arg, (void)ret;
-    return SX_ENOSYS;
-}
-
-int sx_host_ws_send(sx_ws *ws, int32_t kind, const void *data, size_t len)
-{
-    (void)ws, (void)kind, (void)data, (void)len;
-    return SX_ENOSYS;
-}
-
-void sx_host_ws_close(sx_ws *ws, int32_t code, const char *reason)
-{
-    (void)ws, (void)code, (void)reason;
+    ch->n_calls++;
+    sx_http_stream_end(ch->http);
+    ch->n_calls--;
 }

@@ -171,7 +171,7 @@ static void stop_timers(struct sx_plugins *ps)
 static void drain_each(struct sx_plugins *ps)
 {
     call_each(ps, false);
-    sx_streams_end(ps);
+    sx_channels_end(ps);
     stop_timers(ps);
     for (size_t i = 0; i < ps->n_plugins; i++)
         ps->plugins[i].is_drained = !ps->plugins[i].keeps_streams;

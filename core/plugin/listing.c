@@ -31,7 +31,7 @@ void sx_plugins_print_routes(const struct sx_plugins *ps, FILE *out)
         for (uint32_t n = 0; n < ps->plugins[i].n_routes; n++) {
             const struct sx_entry *e = &ps->plugins[i].entries[n];
 
-            (void)fprintf(out, "%-8s %s%-40s %-14s %-9s %s\n", e->method, e->plugin->cfg->host,
+            (void)fprintf(out, "%-9s %s%-40s %-14s %-9s %s\n", e->method, e->plugin->cfg->host,
                           e->path, e->plugin->note.name,
                           e->route->blocking != NULL ? "blocking" : "loop",
                           or_dash(e->route->summary));

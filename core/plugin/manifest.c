@@ -184,6 +184,19 @@ static void check_handler(const struct sx_plugin *p, const sx_route *r, struct s
         fault(p, r, rep, "is blocking, but the manifest does not need SX_CAP_BLOCKING");
 }
 
+/* Its handshake is a GET without a body, and sx_ws_open is called on the loop. */
+static void check_websocket(const struct sx_plugin *p, const sx_route *r, struct sx_report *rep)
+{
+    if (strcmp(r->method, SX_ROUTE_WEBSOCKET) != 0)
+        return;
+    if (r->blocking != NULL)
+        fault(p, r, rep, "is blocking, expected a handler on the loop, which calls sx_ws_open");
+    if ((p->manifest.needs & SX_CAP_STREAM) == 0)
+        fault(p, r, rep, "is a WebSocket, but the manifest does not need SX_CAP_STREAM");
+    if (r->body_schema != NULL)
+        fault(p, r, rep, "has a body_schema, but the handshake of a WebSocket has no body");
+}
+
 static void check_fields(const struct sx_plugin *p, const sx_route *r, struct sx_report *rep)
 {
     for (const sx_field *f = r->params; f != NULL && (f->name != NULL || f->doc != NULL); f++) {
@@ -239,6 +252,7 @@ static int check_routes(const struct sx_plugin *p, struct sx_report *rep)
             continue;
         }
         check_handler(p, r, rep);
+        check_websocket(p, r, rep);
         check_fields(p, r, rep);
         check_responses(p, r, rep);
         check_schema(p, r, "body_schema", r->body_schema, rep);

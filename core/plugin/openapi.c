@@ -172,25 +172,60 @@ static void add_beside(struct document *d, json_t *first, json_t *taken)
         d->failed = true;
 }
 
-static void add_entry(struct document *d, const struct sx_entry *e)
+static void add_operation(struct document *d, const struct sx_entry *e, const char *path,
+                          json_t *item, const char *method)
 {
-    const char *path = path_of(d, e->path);
-    char id[MAX_ID_BYTES], method[64];
-    json_t *item, *op;
+    char id[MAX_ID_BYTES];
+    json_t *op;
 
-    if (path == NULL) {
-        d->failed = true;
-        return;
-    }
-    method_key(e->method, method, sizeof method);
     make_id(d, e, method, id, sizeof id);
-    item = json_object_get(d->paths, path);
     op = sx_operation_json(e, path, id, &d->failed);
     if (json_object_get(item, method) != NULL)
         add_beside(d, json_object_get(item, method), op);
     else
         sx_openapi_put(item, method, op, &d->failed);
     add_tag(d, e);
+}
+
+/* No operation of OpenAPI: what is said is in its messages.  Told beside them, by path. */
+static void add_websocket(struct document *d, const struct sx_entry *e)
+{
+    struct sx_buf b;
+    const char *path;
+    json_t *item;
+
+    if (json_object_get(d->root, "x-websockets") == NULL)
+        sx_openapi_put(d->root, "x-websockets", json_object(), &d->failed);
+    sx_buf_init(&b, MAX_DOC_BYTES);
+    add_template(&b, e->path, "");
+    path = sx_buf_text(&b);
+    item = json_object_get(d->root, "x-websockets");
+    if (path != NULL && json_object_get(item, path) == NULL)
+        sx_openapi_put(item, path, json_object(), &d->failed);
+    item = path == NULL ? NULL : json_object_get(item, path);
+    if (item == NULL)
+        d->failed = true;
+    else
+        add_operation(d, e, path, item, "websocket");
+    sx_buf_finish(&b);
+}
+
+static void add_entry(struct document *d, const struct sx_entry *e)
+{
+    char method[64];
+    const char *path;
+
+    if (strcmp(e->method, SX_ROUTE_WEBSOCKET) == 0) {
+        add_websocket(d, e);
+        return;
+    }
+    path = path_of(d, e->path);
+    if (path == NULL) {
+        d->failed = true;
+        return;
+    }
+    method_key(e->method, method, sizeof method);
+    add_operation(d, e, path, json_object_get(d->paths, path), method);
 }
 
 /* --- The document ---------------------------------------------------------------------------- */

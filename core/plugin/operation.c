@@ -238,7 +238,9 @@ static void add_responses(json_t *op, const sx_route *route, const char *id, boo
         (void)snprintf(status, sizeof status, "%d", (int)r->status);
         sx_openapi_put(all, status, response(r, id, ret_failed), ret_failed);
     }
-    if (json_object_size(all) == 0)
+    if (strcmp(route->method, SX_ROUTE_WEBSOCKET) == 0)
+        sx_openapi_put(all, "101", json_pack("{s:s}", "description", "A WebSocket"), ret_failed);
+    else if (json_object_size(all) == 0)
         sx_openapi_put(all, "2XX", json_pack("{s:s}", "description", "Success"), ret_failed);
     sx_openapi_put(all, "default", json_pack("{s:s}", "$ref", SX_OPENAPI_PROBLEM_RESPONSE),
                    ret_failed);

@@ -117,7 +117,7 @@ struct sx_plugins {
     uint32_t n_pool_calls;
     bool has_broken;                      /* a fault was contained: this process ends */
     struct sx_db_migrate_plugin *migrate; /* owned, made on demand */
-    struct sx_list streams;
+    struct sx_list channels;
     struct sx_cors cors;        /* what the HTTP floor borrows */
     struct sx_proxies *proxies; /* owned, or NULL */
     uint32_t n_pending;         /* tasks, batches, posts; atomic */
@@ -141,7 +141,8 @@ struct sx_req {
     enum sx_op_kind op;       /* what is pending */
     int32_t failed;           /* a negative result that waits for the operation's end */
     bool has_second_reply, is_done, in_hook;
-    bool has_faulted; /* it was this one at which the plugin broke */
+    bool has_faulted;       /* it was this one at which the plugin broke */
+    bool has_bad_handshake; /* sx_ws_open has refused it for what the client sent */
     const char *allow;
     uint32_t n_params;
 
@@ -180,6 +181,19 @@ struct sx_req {
     } params[SX_ROUTE_MAX_PARAMS]; /* n_params */
     struct sx_db_op db_op;         /* of OP_ROWS and OP_BATCH */
     struct sx_work_item work;      /* of OP_OFFLOAD and OP_BLOCKING */
+};
+
+/* A stream or a WebSocket of a plugin: what outlives its request.  Begins what is behind the handle
+ * of either. */
+struct sx_channel {
+    struct sx_list link;         /* of the set */
+    struct sx_http_stream *http; /* NULL: closed below */
+    struct sx_plugin *plugin;
+    void *arg;
+    uint32_t n_calls; /* of the plugin on it, on the stack now */
+    struct sx_work_item later;
+    void (*call_closed)(struct sx_channel *ch);
+    void (*drain)(struct sx_channel *ch); /* the plugin was drained: what is left of it ends */
 };
 
 /* What a statement returned, with what reads it. */
@@ -291,12 +305,17 @@ int sx_host_reply_file(sx_req *r, const char *root, const char *path);
 const char *sx_host_route_url(sx_req *r, const char *operation_id,
                               const char *const *names_and_values);
 
+/* host_stream.c, for both kinds.  May the request become one? */
+int sx_channel_may_open(const struct sx_req *r);
+void sx_channel_opened(struct sx_channel *ch, struct sx_plugin *p, void *arg);
+void sx_channel_closed(struct sx_channel *ch); /* below: call_closed follows, then it is freed */
+
 int sx_host_stream_open(sx_req *r, int32_t status, const char *type, const sx_stream_ops *ops,
                         size_t ops_size, void *arg, sx_stream **ret);
 int sx_host_stream_write(sx_stream *s, const void *data, size_t len);
 int sx_host_stream_event(sx_stream *s, const char *event, const char *id, const char *data);
 void sx_host_stream_end(sx_stream *s);
-void sx_streams_end(struct sx_plugins *ps); /* but those that are kept */
+void sx_channels_end(struct sx_plugins *ps); /* but those that are kept */
 int sx_host_ws_open(sx_req *r, const char *protocol, const sx_ws_ops *ops, size_t ops_size,
                     void *arg, sx_ws **ret);
 int sx_host_ws_send(sx_ws *ws, int32_t kind, const void *data, size_t len);

@@ -195,7 +195,7 @@ static int create_set(const struct sx_plugins_settings *set, struct sx_plugins *
     ps->host = sx_host_table();
     ps->loop_thread = pthread_self();
     (void)pthread_mutex_init(&ps->lease_lock, NULL);
-    sx_list_init(&ps->streams);
+    sx_list_init(&ps->channels);
     ps->logs_all = strcmp(set->config->log.access, "all") == 0;
     ps->logs_errors = strcmp(set->config->log.access, "errors") == 0;
     ps->times_requests = ps->logs_all;

@@ -28,6 +28,8 @@ static struct sx_http_limits limits_of(const struct sx_config_http *h)
         .request_ms = h->request_ms,
         .min_body_rate = h->min_body_rate,
         .min_write_rate = h->min_write_rate,
+        .ws_message_bytes = h->ws_message_bytes,
+        .ws_ping_ms = h->ws_ping_ms,
     };
 }
 

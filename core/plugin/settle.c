@@ -102,6 +102,10 @@ int sx_fail_with(struct sx_req *r, int result)
         (void)sx_http_set_header(&r->http, sx_slice_of("Retry-After"), sx_slice_of("1"), false);
         return sx_http_problem(&r->http, 503, "busy", "too much is under way, try again");
     case SX_ETIMEOUT: return sx_http_problem(&r->http, 504, "timeout", "the answer took too long");
+    case SX_EINVAL:
+        if (r->has_bad_handshake) /* the client's fault: sx_ws_open has told the handler */
+            return sx_http_ws_refuse(&r->http);
+        /* fallthrough */
     default:
         sx_report_fault(r->plugin, r, "the handler failed with %s", error_name(result));
         return answer_internal(r);

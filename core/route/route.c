@@ -339,17 +339,17 @@ static void fill_slot(struct route_table *t, struct sx_slice key, const struct r
 static bool is_brought(const char *method)
 {
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
-           strcmp(method, "OPTIONS") == 0;
+           strcmp(method, "OPTIONS") == 0 || strcmp(method, SX_ROUTE_WEBSOCKET) == 0;
 }
 
-/* GET brings HEAD, and every path has OPTIONS. */
+/* GET brings HEAD, a WebSocket is asked for by GET, and every path has OPTIONS. */
 static const char *write_allow(struct sx_router *r, struct route_node *n)
 {
     struct sx_buf text;
     const char *allow;
 
     sx_buf_init(&text, (SX_ROUTE_MAX_METHODS + 3) * (MAX_METHOD_LEN + 2));
-    if (find_method(n, "GET") != NULL)
+    if (find_method(n, "GET") != NULL || find_method(n, SX_ROUTE_WEBSOCKET) != NULL)
         sx_buf_add_text(&text, "GET, HEAD, ");
     else if (find_method(n, "HEAD") != NULL)
         sx_buf_add_text(&text, "HEAD, ");

@@ -18,6 +18,10 @@
 #define SX_ROUTE_MAX_PARAMS  16
 #define SX_ROUTE_MAX_METHODS 16
 
+/* A method that no request has: its route takes the GETs that become WebSockets, beside the GET of
+ * the same path. */
+#define SX_ROUTE_WEBSOCKET "WEBSOCKET"
+
 struct sx_router;
 
 /* A parameter as it stands in the request path: not decoded, borrowed from it. */

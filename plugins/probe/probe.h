@@ -19,4 +19,7 @@ void end_streams(sx_plugin *p);
 int start_streams(sx_plugin *p);
 void stop_streams(sx_plugin *p);
 
+/* WEBSOCKET /probe/ws: every message comes back.  [loop] */
+int open_echo(sx_req *r);
+
 #endif /* PROBE_H */

@@ -222,7 +222,8 @@ typedef struct sx_response {
 } sx_response;
 
 typedef struct sx_route {
-    const char *method;
+    const char *method; /* "WEBSOCKET": the GETs of that path that ask for a WebSocket,
+                         * beside the path's GET; the handler calls sx_ws_open      */
     const char *path; /* "/accounts/{id}", as in OpenAPI; a segment may have text
                        * around its parameter ("client:{oid}"), the last one may
                        * be "{path...}"; the more literal pattern wins */
@@ -419,9 +420,12 @@ typedef struct sx_stream_ops {
 } sx_stream_ops;
 
 typedef struct sx_ws_ops {
+    /* A whole message, text as valid UTF-8; data lives until it returns. */
     void (*message)(sx_ws *ws, int32_t kind, sx_span data, void *arg);
-    void (*drained)(sx_ws *ws, void *arg);
-    void (*closed)(sx_ws *ws, int32_t code, void *arg); /* last call */
+    void (*drained)(sx_ws *ws, void *arg); /* the client caught up */
+    /* Last call; ws dies after it.  The client's code, 1005 when it gave none, 1006 when it
+     * left without one, or ours when it broke the protocol. */
+    void (*closed)(sx_ws *ws, int32_t code, void *arg);
 } sx_ws_ops;
 
 typedef struct sx_timer_spec {
@@ -845,24 +849,34 @@ static inline SX_MUST_USE int sx_sse_send(sx_stream *s, const char *event, const
 
 static inline void sx_stream_end(sx_stream *s) { sx_host_->stream_end(s); }
 
-/* WebSockets.  [loop]  SX_EINVAL when the request asks for no upgrade.  Sending
- * returns SX_EBUSY above the high-water mark; pings and pongs are the host's. */
+/* WebSockets.  [loop]  sx_ws_open answers the request with 101; SX_EINVAL when that asks for no
+ * WebSocket or may not have one: a handler that returns it answers 426, 400 or 403.  protocol
+ * is chosen when the client offered it.  ops->closed is the last call, and no function of ops
+ * is called from inside a call on the WebSocket.  Sending takes nothing and returns SX_EBUSY
+ * above the high-water mark: wait for ops->drained.  Pings and pongs are the host's. */
 static inline SX_MUST_USE int sx_ws_open(sx_req *r, const char *protocol, const sx_ws_ops *ops,
                                          void *arg, sx_ws **ret)
 {
     return sx_host_->ws_open(r, protocol, ops, sizeof *ops, arg, ret);
 }
 
+static inline SX_MUST_USE int sx_ws_send(sx_ws *ws, int32_t kind, const void *data, size_t len)
+{
+    return sx_host_->ws_send(ws, kind, data, len);
+}
+
 static inline SX_MUST_USE int sx_ws_send_text(sx_ws *ws, const char *text)
 {
-    return sx_host_->ws_send(ws, SX_WS_TEXT, text, strlen(text));
+    return sx_ws_send(ws, SX_WS_TEXT, text, strlen(text));
 }
 
 static inline SX_MUST_USE int sx_ws_send_bytes(sx_ws *ws, const void *data, size_t len)
 {
-    return sx_host_->ws_send(ws, SX_WS_BINARY, data, len);
+    return sx_ws_send(ws, SX_WS_BINARY, data, len);
 }
 
+/* Begins the closing handshake; ops->closed comes when the client has answered, or leaves.
+ * code 0: none; reason: UTF-8, 123 bytes at most, or NULL. */
 static inline void sx_ws_close(sx_ws *ws, int code, const char *reason)
 {
     sx_host_->ws_close(ws, code, reason);
