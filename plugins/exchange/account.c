@@ -90,7 +90,7 @@ int show_account(sx_req *r)
     return call_private(r, read_accounts);
 }
 
-/* --- the ledger ------------------------------------------------------------------------------ */
+/* --- the ledger --------------------------------------------------------------- */
 
 enum ledger_column {
     ENTRY_US,
@@ -183,7 +183,7 @@ int list_ledger(sx_req *r)
     return call_private(r, read_ledger);
 }
 
-/* --- holds: the open orders that need this asset ---------------------------- */
+/* --- holds: the open orders that need this asset ------------------------------ */
 
 static int on_holds(sx_req *r, const sx_rows *rows, void *arg)
 {
@@ -228,7 +228,7 @@ int list_holds(sx_req *r)
     return call_private(r, read_holds);
 }
 
-/* --- fees ------------------------------------------------------------------------------------- */
+/* --- fees --------------------------------------------------------------------- */
 
 static int on_fees(sx_req *r, const sx_rows *rows, void *arg)
 {

@@ -57,6 +57,12 @@ static int start(sx_plugin *p)
     x = calloc(1, sizeof *x);
     if (x == NULL)
         return SX_ENOMEM;
+    x->plugin = p;
+    x->feed = feed_new(p);
+    if (x->feed == NULL) {
+        free(x);
+        return SX_ENOMEM;
+    }
     x->master = sx_config_text(p, "signing_secret");
     sx_set_state(p, x);
     return make_admin(p, x);
@@ -66,8 +72,11 @@ static void stop(sx_plugin *p)
 {
     struct exchange *x = sx_state(p);
 
-    if (x != NULL)
+    if (x != NULL) {
+        feed_free(x->feed);
         instruments_free(&x->instruments);
+        text_free(&x->text);
+    }
     free(x);
     sx_set_state(p, NULL);
 }
@@ -95,6 +104,15 @@ static const sx_field listing_params[] = {
 static const sx_field book_params[] = {
     { .name = "level", .in = SX_IN_QUERY, .type = SX_TEXT, .doc = "1, 2 or 3" },
     { .name = "limit", .in = SX_IN_QUERY, .type = SX_TEXT, .doc = "Prices of a side, by level 2" },
+    { 0 },
+};
+
+static const sx_field stream_params[] = {
+    { .name = "Last-Event-ID",
+      .in = SX_IN_HEADER,
+      .type = SX_TEXT,
+      .doc = "Go on after this event" },
+    { .name = "last_event_id", .in = SX_IN_QUERY, .type = SX_TEXT, .doc = "The same" },
     { 0 },
 };
 
@@ -234,6 +252,17 @@ static const sx_route routes[] = {
       .handler = list_fills,
       .tag = "orders",
       .summary = "Fills, newest first" },
+    { .method = "GET",
+      .path = "/sim/stream/{id}",
+      .handler = open_stream,
+      .params = stream_params,
+      .tag = "market data",
+      .summary = "The feed of one instrument as server-sent events" },
+    { .method = "WEBSOCKET",
+      .path = "/",
+      .handler = open_socket,
+      .tag = "market data",
+      .summary = "Channels level2, matches, ticker, heartbeat, full and user" },
     { .method = "POST",
       .path = "/sim/accounts",
       .handler = open_account,
@@ -276,5 +305,5 @@ static const sx_option options[] = {
 };
 
 SX_PLUGIN("exchange", "1.0.0", .summary = "A practice exchange in the Coinbase dialect",
-          .needs = SX_CAP_DB, .routes = routes, .options = options, .migrations = sx_migrations_,
-          .check = check, .start = start, .stop = stop);
+          .needs = SX_CAP_DB | SX_CAP_STREAM, .routes = routes, .options = options,
+          .migrations = sx_migrations_, .check = check, .start = start, .stop = stop);

@@ -10,6 +10,7 @@
 
 #include <sx/json.h>
 
+#include "message.h"
 #include "trading/credential.h"
 #include "trading/decimal.h"
 #include "trading/instrument.h"
@@ -19,7 +20,12 @@
 #define UUID_TEXT   37
 #define TIME_TEXT   32
 
+struct feed;
+
 struct exchange {
+    sx_plugin *plugin;
+    struct feed *feed;
+    struct text text; /* for messages: written and sent within one call */
     struct instruments instruments;
     const char *master;      /* the secret that keys are made from */
     char admin[ADMIN_TOKEN]; /* "" when there is no administrator */
@@ -30,7 +36,7 @@ static inline struct exchange *exchange_of(const sx_req *r)
     return sx_req_state(r);
 }
 
-/* --- auth.c --------------------------------------------------------------------- */
+/* --- auth.c ------------------------------------------------------------------- */
 
 /* Who signed the request: SX_NEXT and *ret, or the answer is given and its result returned. */
 int auth_check(sx_req *r, struct credential *ret);
@@ -43,7 +49,7 @@ const char *auth_words(const struct exchange *x, int64_t now_ns, const char *key
                        const char *timestamp, const char *passphrase, const char *method,
                        const char *target, sx_span body, struct credential *ret);
 
-/* --- answer.c ------------------------------------------------------------------- */
+/* --- answer.c ----------------------------------------------------------------- */
 
 /* {"message": …}, the errors of this dialect. */
 SX_PRINTF(3, 4) int answer_fail(sx_req *r, int status, const char *fmt, ...);
@@ -80,13 +86,13 @@ int answer_page(sx_req *r, struct page *ret);
 /* The members of one order; the object is open. */
 void answer_order(sx_json_writer *w, const struct order *o);
 
-/* --- call.c ---------------------------------------------------------------------- */
+/* --- call.c ------------------------------------------------------------------- */
 
 /* A private call: goes on with fn when the signature holds and the instruments are known. */
 typedef int call_fn(sx_req *r, const struct credential *who);
 int call_private(sx_req *r, call_fn *fn);
 
-/* --- the routes ------------------------------------------------------------------- */
+/* --- the routes --------------------------------------------------------------- */
 
 /* product.c */
 sx_handler show_time, list_currencies, list_products, show_product, show_book, show_ticker,
@@ -99,6 +105,8 @@ sx_handler list_accounts, show_account, list_ledger, list_holds, show_fees;
 sx_handler place_order, cancel_order, cancel_orders;
 /* listing.c */
 sx_handler show_order, list_orders, list_fills;
+/* stream.c, socket.c */
+sx_handler open_stream, open_socket;
 /* sim.c */
 sx_handler open_account, make_deposit, reset_account, show_audit;
 

@@ -7,7 +7,7 @@
 
 #define MAX_CANDLES 300
 
-/* --- trades ----------------------------------------------------------------------------- */
+/* --- trades ------------------------------------------------------------------- */
 
 static void write_trade(sx_json_writer *w, const struct instrument *it, const sx_rows *rows,
                         uint32_t row)
@@ -67,7 +67,7 @@ int list_trades(sx_req *r)
     return instruments_with(r, &exchange_of(r)->instruments, read_trades, NULL);
 }
 
-/* --- candles ----------------------------------------------------------------------------- */
+/* --- candles ------------------------------------------------------------------ */
 
 static int on_candles(sx_req *r, const sx_rows *rows, void *arg)
 {
@@ -161,7 +161,7 @@ int list_candles(sx_req *r)
     return instruments_with(r, &exchange_of(r)->instruments, read_candles, NULL);
 }
 
-/* --- spark lines: the closes of the last 24 hours, by the quarter of an hour ---------------- */
+/* --- spark lines: the closes of the last 24 hours, by the quarter of an hour -- */
 
 static int on_spark_lines(sx_req *r, const sx_rows *rows, void *arg)
 {

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* --- one order --------------------------------------------------------------------------- */
+/* --- one order ---------------------------------------------------------------- */
 
 static int on_order(sx_req *r, const sx_rows *rows, void *arg)
 {
@@ -48,7 +48,7 @@ int show_order(sx_req *r)
     return call_private(r, read_order);
 }
 
-/* --- orders ------------------------------------------------------------------------------- */
+/* --- orders ------------------------------------------------------------------- */
 
 static int on_orders(sx_req *r, const sx_rows *rows, void *arg)
 {
@@ -161,7 +161,7 @@ int list_orders(sx_req *r)
     return call_private(r, read_orders);
 }
 
-/* --- fills ----------------------------------------------------------------------------------- */
+/* --- fills -------------------------------------------------------------------- */
 
 enum fill_column {
     FILL_ORDER,

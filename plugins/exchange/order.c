@@ -7,7 +7,7 @@
 
 #define MAX_CLIENT_ID 64
 
-/* --- reading what is asked for --------------------------------------------------------- */
+/* --- reading what is asked for ------------------------------------------------ */
 
 /* A member as text, a number too; NULL when absent or null. */
 static const char *text_of(const json_t *body, const char *key, char number[DECIMAL_TEXT])
@@ -162,7 +162,7 @@ static int read_request(sx_req *r, struct order_request *q, const struct instrum
     return err == SX_NEXT ? read_amounts(r, body, *ret_it, q) : err;
 }
 
-/* --- placing ---------------------------------------------------------------------------- */
+/* --- placing ------------------------------------------------------------------ */
 
 static int refuse(sx_req *r, const char *outcome, const struct instrument *it)
 {
@@ -203,6 +203,7 @@ static int on_placed(sx_req *r, const sx_rows *rows, void *arg)
         return refuse(r, outcome, arg);
     if (!order_read(&exchange_of(r)->instruments, rows, 0, 1, &o))
         return SX_EINVAL;
+    feed_ring(exchange_of(r)->feed);
     w = sx_json_begin(r);
     sx_json_object(&w);
     answer_order(&w, &o);
@@ -224,7 +225,7 @@ int place_order(sx_req *r)
     return call_private(r, place_now);
 }
 
-/* --- canceling -------------------------------------------------------------------------- */
+/* --- canceling ---------------------------------------------------------------- */
 
 static int on_canceled(sx_req *r, const sx_rows *rows, void *arg)
 {
@@ -239,6 +240,7 @@ static int on_canceled(sx_req *r, const sx_rows *rows, void *arg)
         return answer_fail(r, 404, "order not found");
     if (strcmp(outcome, "done") == 0)
         return answer_fail(r, 400, "Order already done");
+    feed_ring(exchange_of(r)->feed);
     answer_uuid(sx_int_at(rows, 0, 1), UUID_ORDER, id);
     w = sx_json_begin(r);
     sx_json_text(&w, id);
@@ -293,6 +295,7 @@ static int on_all_canceled(sx_req *r, const sx_rows *rows, void *arg)
     sx_json_writer w = sx_json_begin(r);
 
     (void)arg;
+    feed_ring(exchange_of(r)->feed);
     sx_json_array(&w);
     for (uint32_t i = 0; i < sx_count(rows); i++) {
         answer_uuid(sx_int_at(rows, i, 0), UUID_ORDER, id);

@@ -25,7 +25,7 @@ static int with_instruments(sx_req *r, instruments_fn *fn)
     return instruments_with(r, &exchange_of(r)->instruments, fn, NULL);
 }
 
-/* --- time, currencies, products ---------------------------------------------------- */
+/* --- time, currencies, products ----------------------------------------------- */
 
 int show_time(sx_req *r)
 {
@@ -165,7 +165,7 @@ int show_product(sx_req *r)
     return with_instruments(r, reply_product);
 }
 
-/* --- the book ------------------------------------------------------------------------ */
+/* --- the book ----------------------------------------------------------------- */
 
 /* One side of the book; the rows of a side stand together, best first. */
 static void write_side(sx_json_writer *w, const struct instrument *it, const sx_rows *rows,
@@ -252,7 +252,7 @@ int show_book(sx_req *r)
     return with_instruments(r, read_book);
 }
 
-/* --- ticker, stats ---------------------------------------------------------------------- */
+/* --- ticker, stats ------------------------------------------------------------ */
 
 #define STATS_SQL                                                                                 \
     "SELECT instrument, open, high, low, last, last_lots, "                                       \
