@@ -47,7 +47,8 @@ test_with_builds()
         base_log work_ db_lease worker_thread || true
     say "lints and system tests"
     test_step system sanitized \
-        tests/run-pytest "$test_out/system.count" "$filter" tests/lint tests/http tests/system || true
+        tests/run-pytest "$test_out/system.count" "$filter" tests/lint tests/http tests/system \
+        tests/exchange || true
 }
 
 # All seeds of the fuzz targets, and a fixed number of inputs made from them.

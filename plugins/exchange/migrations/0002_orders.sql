@@ -1,8 +1,8 @@
 -- The only writers of orders: place, cancel, cancel_all.
 --
 -- One transaction for one command.  Its order of locks is the same everywhere, so nothing can
--- deadlock: the instruments (ascending), then the balances concerned (by account and asset).  Nothing
--- is waited for after that.  All locks end with the transaction, so a pooler between is welcome.
+-- deadlock: the assets of a payment (ascending), then the instruments (ascending), then the balances
+-- concerned (by account and asset).  Nothing is waited for after that.  All locks end with the transaction, so a pooler between is welcome.
 --
 -- A rejected command changes nothing and is an outcome, not an error: the server's log stays readable.
 -- Plans are pinned to index scans: they are made while tables are empty, and kept.
@@ -32,20 +32,19 @@ CREATE TYPE step AS (
 );
 
 -- The fees of an order so far: the exact sum, rounded up once.  Charging the difference to what was
--- charged before never exceeds what was held.
+-- charged before never exceeds what was held.  RETURN binds names here, not in the search path of who
+-- reads a view.
 CREATE FUNCTION fee_of(maker bigint, taker bigint, maker_ppm int, taker_ppm int) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT maker / 1000000 * maker_ppm + taker / 1000000 * taker_ppm
-           + (maker % 1000000 * maker_ppm + taker % 1000000 * taker_ppm + 999999) / 1000000
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN maker / 1000000 * maker_ppm + taker / 1000000 * taker_ppm
+       + (maker % 1000000 * maker_ppm + taker % 1000000 * taker_ppm + 999999) / 1000000;
 
 -- What an order to buy has to hold: the rest at its price, with the higher fee.
 CREATE FUNCTION need_of(lots bigint, price bigint, ticklot_atoms bigint, maker bigint, taker bigint,
                         maker_ppm int, taker_ppm int, fees bigint) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT lots * price * ticklot_atoms
-           + fee_of(maker, taker + lots * price * ticklot_atoms, maker_ppm, taker_ppm) - fees
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN lots * price * ticklot_atoms
+       + fee_of(maker, taker + lots * price * ticklot_atoms, maker_ppm, taker_ppm) - fees;
 
 -- Checks a caller that only reads: the account, or an error SX401.
 CREATE FUNCTION session(p_account bigint, p_generation int) RETURNS bigint
@@ -164,14 +163,13 @@ DECLARE
     cost bigint;         -- of one lot
     traded bigint := 0;  -- lots
     is_stopped boolean := false;
-    is_spent boolean := false;
+    is_spent boolean := false; -- funds that pay for no lot more at the price that was reached
     has_done boolean := false; -- an event of its own
     rests boolean := false;
     free bigint;
     need bigint;
     spends smallint;
     fees_total bigint := 0;
-    n_trades bigint := 0;
 BEGIN
     SELECT * INTO i FROM instrument x WHERE x.symbol = p_symbol;
     IF NOT FOUND THEN RETURN ROW('no_instrument', NULL)::placed; END IF;
@@ -223,14 +221,12 @@ BEGIN
         s.key := r.key;  s.book_seq := r.seq;
         s.maker_order := r.order_id;  s.maker_account := r.account;  s.price := abs(r.key);
         cost := s.price * i.ticklot_atoms;
+        is_spent := p_funds IS NOT NULL AND cap - n.executed_taker < cost;
+        EXIT WHEN is_spent;
         IF r.account <> p_account THEN
             s.kind := 'T';
-            IF p_funds IS NULL THEN
-                s.lots := least(r.lots, left_lots);
-            ELSE
-                s.lots := least(r.lots, (cap - n.executed_taker) / cost);
-                IF s.lots = 0 THEN is_spent := true; EXIT; END IF;
-            END IF;
+            s.lots := least(r.lots, CASE WHEN p_funds IS NULL THEN left_lots
+                                         ELSE (cap - n.executed_taker) / cost END);
         ELSIF p_stp = 'cn' OR (p_stp = 'dc' AND p_funds IS NOT NULL) THEN
             is_stopped := true;
             EXIT;
@@ -253,7 +249,6 @@ BEGIN
         s.notional := 0;
         IF s.kind = 'T' THEN
             m.trade_id := m.trade_id + 1;
-            n_trades := n_trades + 1;
             s.trade_id := m.trade_id;
             s.notional := s.lots * cost;
             s.executed := r.executed_maker + s.notional;
@@ -272,16 +267,16 @@ BEGIN
                                     r.executed_taker, r.maker_ppm, r.taker_ppm, s.fees) END;
         s.freed := r.hold - s.hold;
         steps := steps || s;
-        is_spent := s.kind = 'T' AND p_funds IS NOT NULL AND s.lots < r.lots;
+        is_spent := s.kind = 'T' AND p_funds IS NOT NULL AND cap - n.executed_taker < cost;
         EXIT WHEN is_stopped OR is_spent;
     END LOOP;
 
     n.filled := traded;
     IF p_tif = 'FOK' AND (left_lots > 0 OR n.reduced > 0) THEN -- nothing of it happens
+        SELECT * INTO m FROM market x WHERE x.instrument = i.id;
         m.seq := n.seq;
-        m.trade_id := m.trade_id - n_trades;
         steps := '{}';
-        traded := 0;  fees_total := 0;  n_trades := 0;
+        traded := 0;  fees_total := 0;
         left_lots := p_lots;
         n.filled := 0;  n.reduced := 0;  n.executed_taker := 0;  n.fees := 0;
         is_stopped := true;
@@ -315,7 +310,8 @@ BEGIN
                                   ELSE ARRAY[i.base, i.quote] END)
     ORDER BY b.account, b.asset FOR UPDATE;
     SELECT b.amount - b.hold INTO free FROM balance b WHERE b.account = p_account AND b.asset = spends;
-    need := CASE WHEN p_side < 0 THEN coalesce(p_lots, traded) * i.lot_atoms
+    IF p_side < 0 THEN free := free / i.lot_atoms; END IF; -- in lots: all bids' atoms may be too many
+    need := CASE WHEN p_side < 0 THEN coalesce(p_lots, traded)
                  WHEN p_funds IS NOT NULL THEN p_funds
                  WHEN p_type = 'limit' THEN need_of(p_lots, p_price, i.ticklot_atoms, 0, 0,
                                                     n.maker_ppm, n.taker_ppm, 0)

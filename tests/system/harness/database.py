@@ -33,9 +33,11 @@ def query(url, sql, *parameters):
         return cursor.fetchall() if cursor.description else None
 
 
-def create(cluster):
+def create(cluster, template=None):
+    """A new database, as a copy of another one where that is given."""
     url = named(cluster, "sx_" + secrets.token_hex(8))
-    query(cluster, f"CREATE DATABASE {name_of(url)}")
+    copied = f" TEMPLATE {name_of(template)}" if template else ""
+    query(cluster, f"CREATE DATABASE {name_of(url)}{copied}")
     return url
 
 
