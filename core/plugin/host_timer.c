@@ -2,6 +2,7 @@
  * plugin/host_timer.c - timers of plugins: on the loop, or as a task on a pool thread; in each
  * worker, in one, or in one instance at a time by an advisory lock in the database.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,9 @@
 
 #define RETRY_MS       100u
 #define QUARANTINED_MS 1000u
+#define MAX_WAIT_MS \
+    10000u /* between two tries of work that fails, or its period when that is longer */
+#define TELL_EVERY_MS 60000u
 
 struct sx_timer {
     struct sx_list link; /* of its plugin */
@@ -18,7 +22,14 @@ struct sx_timer {
     int64_t lock_key; /* of SX_ONE_INSTANCE */
     bool is_running;  /* its work has not come back: a tick is skipped */
     bool is_stopped;
+
+    uint64_t wait_ms; /* before work that failed is tried again; 0: it did not */
+    uint64_t told_ms; /* when its last failure was; 0: never */
+    uint32_t n_untold;
+    char why[200]; /* what the database said of it */
 };
+
+static void on_tick(uv_timer_t *uv);
 
 static void on_closed(uv_handle_t *h)
 {
@@ -35,10 +46,9 @@ static void close_timer(struct sx_timer *t)
         (void)uv_timer_stop(&t->uv);
 }
 
-/* [pool] Only the instance that gets the lock works; the lease's end gives it back. */
-static int work_alone(sx_plugin *p, sx_db *db, void *arg)
+/* Only the instance that gets the lock works; the lease's end gives it back. */
+static int work_alone(sx_plugin *p, sx_db *db, struct sx_timer *t)
 {
-    struct sx_timer *t = arg;
     const sx_param key = { .type = SX_INT, .v.i = t->lock_key };
     const sx_stmt stmt = { "SELECT pg_try_advisory_lock($1)", { &key, 1 }, 0, 0 };
 
@@ -53,12 +63,58 @@ static int work_alone(sx_plugin *p, sx_db *db, void *arg)
     return t->spec.work(p, db, t->spec.arg);
 }
 
+/* [pool] */
+static int run_work(sx_plugin *p, sx_db *db, void *arg)
+{
+    struct sx_timer *t = arg;
+    const int result = work_alone(p, db, t);
+    const sx_db_error *err = result < 0 ? sx_host_db_error(db) : NULL;
+
+    (void)snprintf(t->why, sizeof t->why, "%s%s", err == NULL ? "" : ": ",
+                   err == NULL ? "" : err->message);
+    return result;
+}
+
+/* A line a minute; the next one tells how many there were. */
+static void tell_failure(struct sx_timer *t, int result, uint64_t now_ms)
+{
+    char more[48] = "";
+
+    if (t->told_ms != 0 && now_ms - t->told_ms < TELL_EVERY_MS) {
+        t->n_untold++;
+        return;
+    }
+    if (t->n_untold > 0)
+        (void)snprintf(more, sizeof more, " (and %u more times since the last line)", t->n_untold);
+    t->told_ms = now_ms;
+    t->n_untold = 0;
+    sx_report_fault(t->plugin, NULL, "the work of a timer failed with %d%s%s", result, t->why,
+                    more);
+}
+
+/* Work that fails comes back later and later: what it needs is away, or it never will succeed. */
+static void note_failure(struct sx_timer *t, int result)
+{
+    const uint64_t every_ms = t->spec.every_ms;
+    const uint64_t max_ms = every_ms > MAX_WAIT_MS ? every_ms : MAX_WAIT_MS;
+
+    tell_failure(t, result, uv_now(t->plugin->set->rt.loop));
+    t->wait_ms = t->wait_ms == 0 ? 2 * every_ms : 2 * t->wait_ms;
+    if (t->wait_ms > max_ms)
+        t->wait_ms = max_ms;
+    if (uv_is_active((uv_handle_t *)&t->uv)) /* not one that a drain has stopped */
+        (void)uv_timer_start(&t->uv, on_tick, t->wait_ms, every_ms);
+}
+
 static void on_work_done(sx_plugin *p, int result, void *arg)
 {
     struct sx_timer *t = arg;
 
+    (void)p;
     if (result < 0)
-        sx_report_fault(p, NULL, "the work of a timer failed with %d", result);
+        note_failure(t, result);
+    else
+        t->wait_ms = 0;
     t->is_running = false;
     if (t->is_stopped)
         uv_close((uv_handle_t *)&t->uv, on_closed);
@@ -66,15 +122,13 @@ static void on_work_done(sx_plugin *p, int result, void *arg)
         close_timer(t);
 }
 
-static void on_tick(uv_timer_t *uv);
-
 static void fire_work(struct sx_timer *t)
 {
     int err;
 
     if (t->is_running)
         return;
-    err = sx_host_task(t->plugin, work_alone, on_work_done, t);
+    err = sx_host_task(t->plugin, run_work, on_work_done, t);
     t->is_running = err == 0;
     if (err < 0)
         sx_report_fault(t->plugin, NULL, "a timer could not start its work: %d", err);
