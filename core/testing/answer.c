@@ -140,12 +140,12 @@ static void choose_body(struct sxt_answer *a)
         a->state = ANSWER_UNTIL_CLOSE;
 }
 
-/* An interim answer, as "100 Continue", is passed over. */
+/* An interim answer, as "100 Continue", is passed over; behind 101 come frames until the close. */
 static void end_head(struct sxt_answer *a)
 {
     const char *type = sxt_answer_header(a, "Content-Type", 0);
 
-    if (a->face.status < 200) {
+    if (a->face.status < 200 && a->face.status != 101) {
         a->face.status = 0;
         a->n_headers = 0;
         return;

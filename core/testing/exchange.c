@@ -45,8 +45,8 @@ static void take_cookies(struct sxt_answer *a)
         sxt_jar_take(&a->client->jar, &a->client->server->arena, sx_slice_of(field), a->path);
 }
 
-static void wait_for(struct sxt_answer *a, bool (*is_so)(const void *arg), const char *file,
-                     int line)
+void sxt_exchange_wait(struct sxt_answer *a, bool (*is_so)(const void *arg), const char *file,
+                       int line)
 {
     if (!sxt_server_run(a->client->server, is_so, a))
         sxt_fail(file, line, "%s: no answer within %u ms", a->request, sxt_patience_ms());
@@ -95,13 +95,13 @@ struct sxt_answer *sxt_exchange_open(sx_test *t, const sx_test_request *req, con
 {
     struct sxt_answer *a = begin(t, req, file, line);
 
-    wait_for(a, has_head, file, line);
+    sxt_exchange_wait(a, has_head, file, line);
     return a;
 }
 
 void sxt_exchange_finish(struct sxt_answer *a, const char *file, int line)
 {
-    wait_for(a, is_over, file, line);
+    sxt_exchange_wait(a, is_over, file, line);
     sxt_exchange_close(a);
 }
 
@@ -189,7 +189,7 @@ const char *sx_test_event_at(const sx_answer *answer, const char *file, int line
     struct sxt_answer *a = sxt_answer_of(answer);
     const char *begin, *end;
 
-    wait_for(a, has_event, file, line);
+    sxt_exchange_wait(a, has_event, file, line);
     end = event_end(a);
     if (end == NULL)
         return NULL;

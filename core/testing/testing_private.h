@@ -198,7 +198,8 @@ struct sxt_answer {
     struct sx_buf body;
     struct sxt_header *headers;
     size_t n_headers, cap_headers;
-    size_t event_at; /* in the body: where the next event begins */
+    size_t event_at; /* in the body: where the next event or frame begins */
+    bool has_closed; /* a close frame was sent */
     json_t *json;
 };
 
@@ -214,6 +215,12 @@ bool sxt_answer_has_head(const struct sxt_answer *a);
 bool sxt_answer_is_over(const struct sxt_answer *a); /* whole or broken */
 const char *sxt_answer_header(const struct sxt_answer *a, const char *name, uint32_t index);
 
+/* --- expect.c ----------------------------------------------------------------------------- */
+
+/* Fails the test when found is not the same JSON, as sx_expect_json compares it. */
+void sxt_expect_same_json(const sx_answer *a, const char *json, const char *found, size_t len,
+                          const char *file, int line);
+
 /* --- request.c: the bytes of a request -------------------------------------------------- */
 
 /* SX_ERR_INVALID for one that cannot be: two bodies, a form that is none. */
@@ -228,6 +235,9 @@ struct sxt_answer *sxt_exchange_open(sx_test *t, const sx_test_request *req, con
 /* Waits for the whole answer and closes. */
 void sxt_exchange_finish(struct sxt_answer *a, const char *file, int line);
 void sxt_exchange_close(struct sxt_answer *a);
+/* Turns the loop until it is so; fails the test when it takes too long, or the answer is broken. */
+void sxt_exchange_wait(struct sxt_answer *a, bool (*is_so)(const void *arg), const char *file,
+                       int line);
 
 /* --- url.c: links ----------------------------------------------------------------------- */
 

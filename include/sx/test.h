@@ -136,6 +136,43 @@ typedef struct sx_answer {
 /* The client closes the connection, wherever the answer is. */
 void sx_test_leave(const sx_answer *a);
 
+/* --- WebSockets ---------------------------------------------------------------
+ *
+ *     const sx_answer *a = sx_test_ws_open(t, .path = "/feed");
+ *
+ *     sx_test_ws_send(a, SX_TEST_JSON({"type": "subscribe"}));
+ *     sx_expect_message_json(a, SX_TEST_JSON({"type": "subscriptions"}));
+ *     sx_test_ws_close(a, 1000);
+ *     sx_expect_closed(a, 1000);
+ */
+
+/* A request with the fields of a handshake; fails the test when the answer is not 101.  One that
+ * is to be refused is sent with sx_test_send, its fields among the headers. */
+#define sx_test_ws_open(t, ...) \
+    sx_test_ws_open_at((t), &(const sx_test_request){ __VA_ARGS__ }, __FILE__, __LINE__)
+
+/* A whole message of text; or of bytes.  It is there before the call returns. */
+void sx_test_ws_send(const sx_answer *a, const char *text);
+void sx_test_ws_send_bytes(const sx_answer *a, const void *data, size_t len);
+/* Begins the closing handshake; code 0: none. */
+void sx_test_ws_close(const sx_answer *a, int code);
+
+typedef struct sx_test_message {
+    bool is_text;
+    const char *data; /* ends with a NUL that len does not count */
+    size_t len;
+} sx_test_message;
+
+/* Waits for the next message; NULL when the server closes instead.  Pings are answered. */
+#define sx_test_ws_next(a) sx_test_ws_next_at((a), __FILE__, __LINE__)
+
+/* The next message is this text; this JSON, as sx_expect_json compares it. */
+#define sx_expect_message(a, text)      sx_expect_message_at((a), (text), __FILE__, __LINE__)
+#define sx_expect_message_json(a, json) sx_expect_message_json_at((a), (json), __FILE__, __LINE__)
+
+/* The server closes next, with this code (0: none), and ends the connection. */
+#define sx_expect_closed(a, code) sx_expect_closed_at((a), (code), __FILE__, __LINE__)
+
 /* The value of a header, the index-th of its name; NULL when there is none. */
 const char *sx_answer_header(const sx_answer *a, const char *name, uint32_t index);
 
@@ -216,6 +253,12 @@ const sx_answer *sx_test_await_at(const sx_answer *a, const char *file, int line
 const sx_answer *sx_test_open_at(sx_test *t, const sx_test_request *req, const char *file,
                                  int line);
 const char *sx_test_event_at(const sx_answer *a, const char *file, int line);
+const sx_answer *sx_test_ws_open_at(sx_test *t, const sx_test_request *req, const char *file,
+                                    int line);
+const sx_test_message *sx_test_ws_next_at(const sx_answer *a, const char *file, int line);
+void sx_expect_message_at(const sx_answer *a, const char *text, const char *file, int line);
+void sx_expect_message_json_at(const sx_answer *a, const char *json, const char *file, int line);
+void sx_expect_closed_at(const sx_answer *a, int code, const char *file, int line);
 json_t *sx_answer_json_at(const sx_answer *a, const char *file, int line);
 const sx_answer *sx_expect_status_at(const sx_answer *a, int status, const char *file, int line);
 const sx_answer *sx_expect_text_at(const sx_answer *a, int status, const char *body,

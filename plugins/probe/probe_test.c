@@ -79,6 +79,27 @@ static void a_client_may_leave_a_stream(sx_test *t)
     (void)sx_test_send(t, .path = "/probe/stream?n=1000000&ms=1", .leave_after = 20);
 }
 
+static void a_websocket_sends_back_what_it_hears(sx_test *t)
+{
+    static const char *const offer[] = { "Sec-WebSocket-Protocol", "chat, echo", NULL };
+    const sx_answer *a = sx_test_ws_open(t, .path = "/probe/ws", .headers = offer);
+    const sx_test_message *m;
+
+    sx_expect_header(a, "Sec-WebSocket-Protocol", "echo");
+    sx_test_ws_send(a, "one");
+    sx_test_ws_send(a, SX_TEST_JSON({ "n" : 2 }));
+    sx_test_ws_send_bytes(a, "\0\xff", 2);
+    sx_expect_message(a, "one");
+    sx_expect_message_json(a, SX_TEST_JSON({ "n" : "<int>" }));
+    m = sx_test_ws_next(a);
+    assert_true(m != NULL && !m->is_text && m->len == 2 && memcmp(m->data, "\0\xff", 2) == 0);
+
+    sx_test_ws_close(a, 4000);
+    assert_null(sx_test_ws_next(a));
+    sx_expect_closed(a, 4000);
+    sx_expect_problem(sx_test_get(t, "/probe/ws"), 426, "upgrade_required");
+}
+
 int main(void)
 {
     static const sx_test_case cases[] = {
@@ -91,6 +112,7 @@ int main(void)
         SX_TEST_CASE(a_stream_has_its_events),
         SX_TEST_CASE(a_long_stream_waits_for_its_reader),
         SX_TEST_CASE(a_client_may_leave_a_stream),
+        SX_TEST_CASE(a_websocket_sends_back_what_it_hears),
         { 0 },
     };
 

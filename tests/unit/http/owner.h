@@ -30,6 +30,10 @@ struct fixture {
     int n_pending, n_ended, n_gone, n_expired;
     struct sx_http_stream *stream;
     int n_stream_closed, n_stream_drained;
+    const char *protocol; /* what /ws chooses */
+    const char *greeting; /* what it sends at once, or NULL */
+    struct sx_buf heard;  /* of a WebSocket: "text:…\n", "binary:…\n" */
+    int ws_code;          /* of the one that was closed last */
 };
 
 /* --- The owner above: what the path says is what it does --------------------------------- */
@@ -59,6 +63,41 @@ static inline void stream_closed(struct sx_http_stream *s, void *arg)
 {
     (void)s;
     ((struct fixture *)arg)->n_stream_closed++;
+}
+
+static inline void ws_closed(struct sx_http_stream *s, void *arg)
+{
+    struct fixture *f = arg;
+
+    f->n_stream_closed++;
+    f->ws_code = sx_http_ws_code(s);
+}
+
+static inline void ws_message(struct sx_http_stream *s, bool is_text, struct sx_slice data,
+                              void *arg)
+{
+    struct fixture *f = arg;
+
+    (void)s;
+    sx_buf_add_text(&f->heard, is_text ? "text:" : "binary:");
+    sx_buf_add(&f->heard, data.data, data.len);
+    sx_buf_add(&f->heard, "\n", 1);
+}
+
+/* Open, or refused. */
+static inline void answer_websocket(struct sx_http_req *r)
+{
+    static const struct sx_http_ws_ops ops = { { stream_drained, ws_closed }, ws_message };
+    struct fixture *f = of(r);
+    int err = sx_http_ws_open(r, f->protocol, &ops, f, &f->stream);
+
+    if (err < 0) {
+        assert_int_equal(err, SX_ERR_INVALID);
+        assert_int_equal(sx_http_ws_refuse(r), 0);
+    } else if (f->greeting != NULL) {
+        assert_int_equal(sx_http_ws_send(f->stream, true, f->greeting, strlen(f->greeting)), 0);
+    }
+    sx_http_complete(r);
 }
 
 static inline void answer_empty(struct sx_http_req *r)
@@ -91,6 +130,10 @@ static inline void on_handle(struct sx_http_req *r)
         assert_int_equal(sx_http_stream_open(r, 200, "text/plain", &ops, f, &f->stream), 0);
         sx_http_unreply(r);
         answer_empty(r);
+        return;
+    }
+    if (sx_slice_is(r->path, "/ws")) {
+        answer_websocket(r);
         return;
     }
     if (sx_slice_is(r->path, "/stream")) {
@@ -162,7 +205,8 @@ static inline struct sx_http_limits usual_limits(void)
                                     .body_ms = 100,
                                     .idle_ms = 100,
                                     .write_ms = 1000,
-                                    .request_ms = 60000 };
+                                    .request_ms = 60000,
+                                    .ws_message_bytes = 10000 };
 }
 
 static inline int setup_with(void **state, struct sx_http_limits limits)
@@ -179,6 +223,7 @@ static inline int setup_with(void **state, struct sx_http_limits limits)
     set.loop = &f->loop;
     assert_int_equal(sx_http_server_create(&set, &f->server), 0);
     sx_buf_init(&f->out, 1 << 24);
+    sx_buf_init(&f->heard, 1 << 24);
     open_conn(f);
     *state = f;
     return 0;
@@ -206,6 +251,7 @@ static inline int teardown(void **state)
     assert_true(f->is_server_closed);
     assert_int_equal(uv_loop_close(&f->loop), 0);
     sx_buf_finish(&f->out);
+    sx_buf_finish(&f->heard);
     free(f);
     return 0;
 }
