@@ -187,8 +187,8 @@ static void deliver(struct sx_http_stream *s, const void *data, size_t len)
 
     ws->is_in_message = false;
     if (ws->has_closed)
-        return;
-    if (sx_buf_failed(&ws->message))
+        ; /* nobody waits for it */
+    else if (sx_buf_failed(&ws->message))
         sx_http_ws_fail(s, CLOSE_INTERNAL);
     else if (ws->is_text && !sx_is_utf8(data, len))
         sx_http_ws_fail(s, CLOSE_NOT_UTF8);

@@ -60,6 +60,9 @@ static bool is_route_good(const struct made *m, const sx_route *r)
         return false;
     if (r->blocking != NULL && (m->manifest.needs & SX_CAP_BLOCKING) == 0)
         return false;
+    if (strcmp(r->method, "WEBSOCKET") == 0 &&
+        (r->blocking != NULL || r->body_schema != NULL || (m->manifest.needs & SX_CAP_STREAM) == 0))
+        return false;
     return is_schema(r->body_schema) && are_fields_good(made_find(m, r->params)) &&
            are_responses_good(made_find(m, r->responses));
 }

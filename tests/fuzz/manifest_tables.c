@@ -1,7 +1,7 @@
 /* manifest_tables.c - a manifest out of bytes: sizes of structs, tables, entries. */
 #include "manifest.h"
 
-static const char *const methods[] = { "GET", "POST", "HEAD", "G T", "", NULL, "PUT" };
+static const char *const methods[] = { "GET", "POST", "HEAD", "G T", "", NULL, "WEBSOCKET" };
 static const char *const paths[] = { "/a",       "/x/{id}", "/x/{id.b}/{c...}", "/x/{a}{b}", "b",
                                      "/y/{b-}z", "/",       "/{a}/{a}",         NULL };
 static const char *const names[] = { "id", "b", "", "\xff", "id.", "c", "a", "b-", NULL };
@@ -299,11 +299,13 @@ void made_init(struct made *m, struct sx_slice bytes)
 {
     static const sx_host *const none[1] = { NULL };
     const struct made_table *t;
+    unsigned bits;
 
     *m = (struct made){ .left = bytes };
     make_sizes(m);
     m->manifest.host = take(m) == 255 ? NULL : (const sx_host **)(uintptr_t)none;
-    m->manifest.needs = take(m) % 2 == 0 ? SX_CAP_BLOCKING : 0;
+    bits = take(m);
+    m->manifest.needs = (bits % 2 == 0 ? SX_CAP_BLOCKING : 0) | (bits % 4 < 2 ? SX_CAP_STREAM : 0);
     m->manifest.needs |= take(m) % 2 == 0 ? SX_CAP_ALL_ROUTES : 0;
     t = make_routes(m);
     m->manifest.routes = t == NULL ? NULL : (const sx_route *)(void *)t->bytes;

@@ -304,6 +304,28 @@ static int spin_on_pool(sx_req *r, sx_db *db)
     return spin(r);
 }
 
+/* --- On a WebSocket ------------------------------------------------------------------- */
+
+/* "segv" and "spin" are done, everything else comes back. */
+static void misbehave(sx_ws *ws, int32_t kind, sx_span data, void *arg)
+{
+    (void)arg;
+    if (data.len == 4 && memcmp(data.data, "segv", 4) == 0)
+        (void)segv(NULL);
+    for (volatile int64_t n = 0; data.len == 4 && memcmp(data.data, "spin", 4) == 0; n++)
+        continue;
+    if (sx_ws_send(ws, kind, data.data, data.len) < 0)
+        sx_ws_close(ws, 1011, "not sent");
+}
+
+static int open_ws(sx_req *r)
+{
+    static const sx_ws_ops ops = { .message = misbehave };
+    sx_ws *ws;
+
+    return sx_ws_open(r, NULL, &ops, NULL, &ws);
+}
+
 static const sx_field ms_params[] = {
     { .name = "ms", .in = SX_IN_QUERY, .type = SX_INT, .doc = "For how long; for ever if absent" },
     { 0 },
@@ -417,8 +439,12 @@ static const sx_route routes[] = {
       .blocking = spin_on_pool,
       .params = ms_params,
       .summary = "Keep a pool thread" },
+    { .method = "WEBSOCKET",
+      .path = "/ws",
+      .handler = open_ws,
+      .summary = "Write to nowhere at the message \"segv\", keep the loop at \"spin\"" },
     { 0 },
 };
 
 SX_PLUGIN("faults", "1.0.0", .summary = "Misbehaves on demand",
-          .needs = SX_CAP_DB | SX_CAP_BLOCKING, .routes = routes);
+          .needs = SX_CAP_DB | SX_CAP_BLOCKING | SX_CAP_STREAM, .routes = routes);

@@ -96,6 +96,13 @@ def operations(doc):
             yield path, method, operation
 
 
+def websockets(doc):
+    """No operations of OpenAPI, but told as they are."""
+    for path, item in doc.get("x-websockets", {}).items():
+        assert list(item) == ["websocket"], path
+        yield path, "websocket", item["websocket"]
+
+
 def check_document(doc):
     check_keys(doc, ["openapi", "info", "paths"], ["servers", "components", "tags"], "document")
     assert re.fullmatch(r"3\.1\.\d+", doc["openapi"])
@@ -107,11 +114,15 @@ def check_document(doc):
     for path, method, operation in operations(doc):
         assert path.startswith("/") and (method in METHODS or method.startswith("x-")), path
         check_operation(doc, path, operation, (method, path))
-    ids = [operation["operationId"] for _, _, operation in operations(doc)]
+    for path, method, operation in websockets(doc):
+        assert path.startswith("/") and "101" in operation["responses"], path
+        check_operation(doc, path, operation, (method, path))
+    told = [operation for _, _, operation in [*operations(doc), *websockets(doc)]]
+    ids = [operation["operationId"] for operation in told]
     assert len(set(ids)) == len(ids)
     tags = [tag["name"] for tag in doc["tags"]]
     assert len(set(tags)) == len(tags)
-    assert {t for _, _, o in operations(doc) for t in o["tags"]} == set(tags)
+    assert {t for operation in told for t in operation["tags"]} == set(tags)
 
 
 # --- Tests
@@ -132,8 +143,10 @@ def test_every_route_is_in_it_and_nothing_else(program, config_dir, document):
     expected = sorted((line.split()[0], re.sub(r"\{.*?\}", "{}", line.split()[1]))
                       for line in listed)
 
-    found = sorted((m.removeprefix("x-").upper(), re.sub(r"\{.*?\}", "{}", path))
-                   for path, m, _ in operations(document(ALL)))
+    doc = document(ALL)
+    found = sorted([(m.removeprefix("x-").upper(), re.sub(r"\{.*?\}", "{}", path))
+                    for path, m, _ in operations(doc)] +
+                   [(m.upper(), path) for path, m, _ in websockets(doc)])
 
     assert len(expected) > 25
     assert found == expected

@@ -150,6 +150,11 @@ static const sx_field needed_params[] = {
     { 0 },
 };
 
+static const sx_field ws_params[] = {
+    { .name = "n", .in = SX_IN_QUERY, .type = SX_INT },
+    { 0 },
+};
+
 static const sx_field upload_params[] = {
     { .name = "f", .in = SX_IN_FORM, .type = SX_TEXT, .required = 1 },
     { .name = "note", .in = SX_IN_FORM, .type = SX_TEXT },
@@ -167,6 +172,11 @@ static const sx_field upload_params[] = {
 #define POOL(path_, handler_)                                    \
     {                                                            \
         .method = "GET", .path = (path_), .blocking = (handler_) \
+    }
+
+#define WEBSOCKET(path_, handler_)                                    \
+    {                                                                 \
+        .method = "WEBSOCKET", .path = (path_), .handler = (handler_) \
     }
 
 static const sx_route routes[] = {
@@ -217,6 +227,16 @@ static const sx_route routes[] = {
     GET("/stream/for-ever", stream_for_ever),
     GET("/stream/after-reply", stream_after_reply),
     POOL("/stream/pool", stream_from_pool),
+
+    { .method = "WEBSOCKET", .path = "/ws/{room}", .handler = ws_room, .params = ws_params },
+    GET("/ws/both", ws_page),
+    WEBSOCKET("/ws/both", ws_both),
+    GET("/ws-or-not", ws_or_not),
+    WEBSOCKET("/ws/later", ws_later),
+    WEBSOCKET("/ws/denied", ws_denied),
+    WEBSOCKET("/ws/misused", ws_misused),
+    WEBSOCKET("/ws/failed", ws_failed),
+    POOL("/ws/pool", ws_from_pool),
 
     GET("/db/refused", refuse_statements),
     GET("/db/two", start_two),

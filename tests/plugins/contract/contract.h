@@ -71,6 +71,17 @@ int stream_for_ever(sx_req *r);
 int stream_after_reply(sx_req *r);
 int stream_from_pool(sx_req *r, sx_db *db);
 
+/* ws.c */
+int ws_room(sx_req *r);
+int ws_page(sx_req *r);
+int ws_both(sx_req *r);
+int ws_or_not(sx_req *r);
+int ws_later(sx_req *r);
+int ws_denied(sx_req *r);
+int ws_misused(sx_req *r);
+int ws_failed(sx_req *r);
+int ws_from_pool(sx_req *r, sx_db *db);
+
 /* database.c */
 int refuse_statements(sx_req *r);
 int start_two(sx_req *r);

@@ -351,6 +351,10 @@ static void what_no_route_could_work_with_is_told(void **state)
           "has a response schema that is no JSON Schema: \"{\"" },
         { { .method = "PUT", .path = "/a", .handler = handler, .body_schema = "[]" },
           "route PUT /a has a body_schema that is no JSON Schema: \"[]\"" },
+        { { .method = "WEBSOCKET", .path = "/a", .blocking = blocking },
+          "route WEBSOCKET /a is blocking, expected a handler on the loop" },
+        { { .method = "WEBSOCKET", .path = "/a", .handler = handler, .body_schema = "{}" },
+          "route WEBSOCKET /a has a body_schema, but the handshake of a WebSocket has no body" },
     };
 
     (void)state;
@@ -358,6 +362,8 @@ static void what_no_route_could_work_with_is_told(void **state)
         const sx_route routes[] = { cases[i].route, { 0 } };
         sx_manifest m = good_manifest();
 
+        if (cases[i].route.method != NULL && strcmp(cases[i].route.method, "WEBSOCKET") == 0)
+            m.needs = SX_CAP_STREAM | SX_CAP_BLOCKING;
         m.routes = routes;
         assert_fault(&m, cases[i].fault);
     }
@@ -381,9 +387,27 @@ static void all_faults_of_all_routes_are_told(void **state)
     finish(&t);
 }
 
+static void a_websocket_needs_the_capability(void **state)
+{
+    static const sx_route routes[] = { { .method = "WEBSOCKET", .path = "/a", .handler = handler },
+                                       { 0 } };
+    sx_manifest m = good_manifest();
+    struct taken t;
+
+    (void)state;
+    m.routes = routes;
+    assert_fault(&m,
+                 "route WEBSOCKET /a is a WebSocket, but the manifest does not need SX_CAP_STREAM");
+    m.needs = SX_CAP_STREAM;
+    t = take(&m);
+    assert_int_equal(t.err, 0);
+    finish(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_websocket_needs_the_capability),
         cmocka_unit_test(tables_of_today_are_copied),
         cmocka_unit_test(shorter_structs_of_an_older_header_get_zeros_behind),
         cmocka_unit_test(shorter_fields_get_no_text),

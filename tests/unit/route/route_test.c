@@ -202,6 +202,23 @@ static void methods_are_told_apart_and_allow_names_them(void **state)
     assert_match(r, "", "/d", "allow GET, HEAD, OPTIONS");
 }
 
+/* It stands beside the GET, which is how a client asks for either. */
+static void a_websocket_is_asked_for_by_get(void **state)
+{
+    struct sx_router *r = *state;
+
+    add(r, SX_ROUTE_WEBSOCKET, "/a");
+    add(r, "POST", "/a");
+    add(r, SX_ROUTE_WEBSOCKET, "/b");
+    add(r, "GET", "/b");
+    assert_int_equal(sx_router_freeze(r), 0);
+
+    assert_match(r, SX_ROUTE_WEBSOCKET, "/a", "/a");
+    assert_match(r, "GET", "/a", "allow GET, HEAD, POST, OPTIONS");
+    assert_match(r, "PUT", "/b", "allow GET, HEAD, OPTIONS");
+    assert_match(r, "HEAD", "/b", "/b");
+}
+
 static void found_routes_have_an_allow_text_too(void **state)
 {
     struct sx_router *r = *state;
@@ -373,6 +390,7 @@ int main(void)
         TEST(the_more_literal_pattern_wins),
         TEST(walk_comes_back_where_the_literal_ends_nowhere),
         TEST(methods_are_told_apart_and_allow_names_them),
+        TEST(a_websocket_is_asked_for_by_get),
         TEST(found_routes_have_an_allow_text_too),
         TEST(hosts_go_from_exact_to_any),
         TEST(equivalent_patterns_have_one_owner),
