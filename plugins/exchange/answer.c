@@ -48,6 +48,16 @@ int answer_db_error(sx_req *r, const sx_db_error *err, void *arg)
     return SX_EDB;
 }
 
+int answer_refused(sx_req *r, int err)
+{
+    int set;
+
+    if (err != SX_EBUSY && err != SX_ENOMEM)
+        return err;
+    set = sx_set_header(r, "Retry-After", "1");
+    return set < 0 ? err : answer_fail(r, 503, "service unavailable, try again");
+}
+
 /* A UUID that holds an int64: 32 and 16 bits, a word for what it is, and the last 16. */
 void answer_uuid(int64_t id, int kind, char text[UUID_TEXT])
 {

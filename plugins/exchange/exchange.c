@@ -4,6 +4,7 @@
 #include "exchange.h"
 
 #include "migrations.h"
+#include "rate.h"
 
 #include <stdio.h>
 
@@ -38,6 +39,18 @@ static int make_admin(sx_plugin *p, struct exchange *x)
 static int check(sx_plugin *p)
 {
     const char *master = sx_config_text(p, "signing_secret");
+    const int64_t rate = sx_config_int(p, "requests_per_second");
+
+    if (rate < 0 || rate > 1000000) {
+        sx_log(p, SX_ERROR, "requests_per_second: expected 0 to 1000000, found %lld",
+               (long long)rate);
+        return SX_EINVAL;
+    }
+    if (sx_config_int(p, "feed_hours") < 1) {
+        sx_log(p, SX_ERROR, "feed_hours: expected 1 or more, found %lld",
+               (long long)sx_config_int(p, "feed_hours"));
+        return SX_EINVAL;
+    }
 
     if (master == NULL || strlen(master) < CREDENTIAL_MIN_MASTER) {
         sx_log(p, SX_ERROR, "signing_secret: expected at least %d bytes, found %zu",
@@ -57,15 +70,16 @@ static int start(sx_plugin *p)
     x = calloc(1, sizeof *x);
     if (x == NULL)
         return SX_ENOMEM;
-    x->plugin = p;
-    x->feed = feed_new(p);
-    if (x->feed == NULL) {
-        free(x);
-        return SX_ENOMEM;
-    }
-    x->master = sx_config_text(p, "signing_secret");
     sx_set_state(p, x);
-    return make_admin(p, x);
+    x->plugin = p;
+    x->master = sx_config_text(p, "signing_secret");
+    x->feed = feed_new(p);
+    if (sx_config_int(p, "requests_per_second") > 0)
+        x->rates = rates_new(sx_config_int(p, "requests_per_second"));
+    if (x->feed == NULL || (x->rates == NULL && sx_config_int(p, "requests_per_second") > 0))
+        return SX_ENOMEM;
+    err = make_admin(p, x);
+    return err < 0 ? err : upkeep_start(p);
 }
 
 static void stop(sx_plugin *p)
@@ -74,6 +88,7 @@ static void stop(sx_plugin *p)
 
     if (x != NULL) {
         feed_free(x->feed);
+        rates_free(x->rates);
         instruments_free(&x->instruments);
         text_free(&x->text);
     }

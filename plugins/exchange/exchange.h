@@ -21,12 +21,14 @@
 #define TIME_TEXT   32
 
 struct feed;
+struct rates;
 
 struct exchange {
     sx_plugin *plugin;
     struct feed *feed;
     struct text text; /* for messages: written and sent within one call */
     struct instruments instruments;
+    struct rates *rates;     /* NULL: no limit */
     const char *master;      /* the secret that keys are made from */
     char admin[ADMIN_TOKEN]; /* "" when there is no administrator */
 };
@@ -86,11 +88,22 @@ int answer_page(sx_req *r, struct page *ret);
 /* The members of one order; the object is open. */
 void answer_order(sx_json_writer *w, const struct order *o);
 
+/* What a call that could not begin is answered with: err, or for a server that is full or has no
+ * database the words of this dialect. */
+int answer_refused(sx_req *r, int err);
+
 /* --- call.c ------------------------------------------------------------------- */
 
-/* A private call: goes on with fn when the signature holds and the instruments are known. */
+/* Goes on with fn when the instruments are known; for a private call when the signature holds,
+ * too, and the account has not asked too often. */
+int call_public(sx_req *r, instruments_fn *fn);
 typedef int call_fn(sx_req *r, const struct credential *who);
 int call_private(sx_req *r, call_fn *fn);
+
+/* --- upkeep.c --------------------------------------------------------------------- */
+
+/* Starts the timers that end what has expired and delete old events. */
+int upkeep_start(sx_plugin *p);
 
 /* --- the routes --------------------------------------------------------------- */
 

@@ -63,8 +63,7 @@ static int read_trades(sx_req *r, void *arg)
 
 int list_trades(sx_req *r)
 {
-    sx_on_db_error(r, answer_db_error, NULL);
-    return instruments_with(r, &exchange_of(r)->instruments, read_trades, NULL);
+    return call_public(r, read_trades);
 }
 
 /* --- candles ------------------------------------------------------------------ */
@@ -157,8 +156,7 @@ static int read_candles(sx_req *r, void *arg)
 
 int list_candles(sx_req *r)
 {
-    sx_on_db_error(r, answer_db_error, NULL);
-    return instruments_with(r, &exchange_of(r)->instruments, read_candles, NULL);
+    return call_public(r, read_candles);
 }
 
 /* --- spark lines: the closes of the last 24 hours, by the quarter of an hour -- */
@@ -207,6 +205,5 @@ static int read_spark_lines(sx_req *r, void *arg)
 
 int list_spark_lines(sx_req *r)
 {
-    sx_on_db_error(r, answer_db_error, NULL);
-    return instruments_with(r, &exchange_of(r)->instruments, read_spark_lines, NULL);
+    return call_public(r, read_spark_lines);
 }

@@ -19,12 +19,6 @@ static const struct instrument *asked_product(sx_req *r, int *ret_err)
     return it;
 }
 
-static int with_instruments(sx_req *r, instruments_fn *fn)
-{
-    sx_on_db_error(r, answer_db_error, NULL);
-    return instruments_with(r, &exchange_of(r)->instruments, fn, NULL);
-}
-
 /* --- time, currencies, products ----------------------------------------------- */
 
 int show_time(sx_req *r)
@@ -84,15 +78,20 @@ static int on_currencies(sx_req *r, const sx_rows *rows, void *arg)
     return sx_json_reply(&w, 200);
 }
 
-int list_currencies(sx_req *r)
+static int read_currencies(sx_req *r, void *arg)
 {
-    sx_on_db_error(r, answer_db_error, NULL);
+    (void)arg;
     return sx_read(r, on_currencies, NULL,
                    "SELECT a.code, a.name, a.kind, a.scale, i.genre, i.ranking, "
                    "(extract(epoch FROM i.expires_at) * 1000000)::bigint FROM assets a "
                    "LEFT JOIN instruments i ON i.base = a.id AND i.genre IS NOT NULL "
                    "WHERE a.code = coalesce($1, a.code) ORDER BY a.id",
                    SX_PARAMS(sx_text(sx_path_text(r, "id"))));
+}
+
+int list_currencies(sx_req *r)
+{
+    return call_public(r, read_currencies);
 }
 
 static void write_product(sx_json_writer *w, const struct instrument *it)
@@ -144,7 +143,7 @@ static int reply_products(sx_req *r, void *arg)
 
 int list_products(sx_req *r)
 {
-    return with_instruments(r, reply_products);
+    return call_public(r, reply_products);
 }
 
 static int reply_product(sx_req *r, void *arg)
@@ -162,7 +161,7 @@ static int reply_product(sx_req *r, void *arg)
 
 int show_product(sx_req *r)
 {
-    return with_instruments(r, reply_product);
+    return call_public(r, reply_product);
 }
 
 /* --- the book ----------------------------------------------------------------- */
@@ -249,7 +248,7 @@ static int read_book(sx_req *r, void *arg)
 
 int show_book(sx_req *r)
 {
-    return with_instruments(r, read_book);
+    return call_public(r, read_book);
 }
 
 /* --- ticker, stats ------------------------------------------------------------ */
@@ -329,7 +328,7 @@ static int read_ticker(sx_req *r, void *arg)
 
 int show_ticker(sx_req *r)
 {
-    return with_instruments(r, read_ticker);
+    return call_public(r, read_ticker);
 }
 
 static int read_stats(sx_req *r, void *arg)
@@ -345,5 +344,5 @@ static int read_stats(sx_req *r, void *arg)
 
 int show_stats(sx_req *r)
 {
-    return with_instruments(r, read_stats);
+    return call_public(r, read_stats);
 }

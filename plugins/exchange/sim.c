@@ -130,10 +130,7 @@ static int for_admin(sx_req *r, instruments_fn *fn)
 {
     int err = auth_check_admin(r);
 
-    if (err != SX_NEXT)
-        return err;
-    sx_on_db_error(r, answer_db_error, NULL);
-    return instruments_with(r, &exchange_of(r)->instruments, fn, NULL);
+    return err != SX_NEXT ? err : call_public(r, fn);
 }
 
 int open_account(sx_req *r)
@@ -224,12 +221,13 @@ static int on_audit(sx_req *r, const sx_rows *rows, void *arg)
     return sx_reply_rows(r, 200, rows);
 }
 
+static int read_audit(sx_req *r, void *arg)
+{
+    (void)arg;
+    return sx_read(r, on_audit, NULL, "SELECT rule, n FROM violations", SX_NONE);
+}
+
 int show_audit(sx_req *r)
 {
-    int err = auth_check_admin(r);
-
-    if (err != SX_NEXT)
-        return err;
-    sx_on_db_error(r, answer_db_error, NULL);
-    return sx_read(r, on_audit, NULL, "SELECT rule, n FROM violations", SX_NONE);
+    return for_admin(r, read_audit);
 }

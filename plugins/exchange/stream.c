@@ -269,6 +269,5 @@ static int open_now(sx_req *r, void *arg)
 
 int open_stream(sx_req *r)
 {
-    sx_on_db_error(r, answer_db_error, NULL);
-    return instruments_with(r, &exchange_of(r)->instruments, open_now, NULL);
+    return call_public(r, open_now);
 }

@@ -475,3 +475,20 @@ BEGIN
     END LOOP;
     RETURN n;
 END $$;
+
+-- Deletes events that are older, the oldest first and at most 50,000 at once, but never the last one of an
+-- instrument; how many.
+CREATE FUNCTION prune(p_hours int) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = exchange, pg_temp AS $$
+    WITH gone AS (
+        DELETE FROM event e USING (
+            SELECT m.instrument,
+                   (SELECT max(y.seq) FROM (
+                        SELECT x.seq, x.at FROM event x WHERE x.instrument = m.instrument
+                        ORDER BY x.seq LIMIT 50000) y
+                    WHERE y.at < clock_timestamp() - make_interval(hours => p_hours) AND y.seq < m.seq
+                   ) AS last
+            FROM market m) d
+        WHERE e.instrument = d.instrument AND e.seq <= d.last RETURNING 1)
+    SELECT count(*) FROM gone
+$$;
