@@ -169,6 +169,19 @@ def test_refused_asks_change_nothing(client):
     assert seq_of(client, "BTC-USD") == before + 2
 
 
+def test_what_is_no_order_is_an_error(client):
+    account = client.open(**RICH)
+    good = Ask(account, BUY, price=10, lots=1).__dict__
+    for bad in ({"side": 0}, {"side": None}, {"type": "stop"}, {"price": 0}, {"price": None},
+                {"lots": 0}, {"lots": -1}, {"lots": None}, {"funds": 5}, {"tif": "GTT"},
+                {"tif": None}, {"stp": ""}, {"post_only": None}, {"type": "market"},
+                {"lots": None, "funds": 5}, {"type": "market", "price": None, "funds": 5},
+                {"type": "market", "price": None, "lots": None, "funds": 0}):
+        with pytest.raises(psycopg2.errors.InvalidParameterValue):
+            client.place("BTC-USD", Ask(**{**good, **bad}))
+    assert seq_of(client, "BTC-USD") == 0
+
+
 @pytest.mark.parametrize("status, outcome", [("offline", "closed"), ("cancel_only", "cancel_only"),
                                              ("post_only", "post_only_mode")])
 def test_a_market_that_takes_no_orders_gives_them_back(client, status, outcome):

@@ -121,8 +121,7 @@ SELECT 'a hold is not the sum of the open orders'' holds',
 UNION ALL
 SELECT 'an open order does not hold what it needs',
        (SELECT count(*) FROM stored_order o JOIN instrument i ON i.id = o.instrument
-        WHERE o.done_seq IS NULL
-              AND o.hold <> CASE o.side WHEN 1
+        WHERE o.hold <> CASE WHEN o.done_seq IS NOT NULL THEN 0 WHEN o.side = 1
                   THEN need_of(o.lots - o.filled - o.reduced, o.price, i.ticklot_atoms, o.executed_maker,
                                o.executed_taker, o.maker_ppm, o.taker_ppm, o.fees)
                   ELSE (o.lots - o.filled - o.reduced) * i.lot_atoms END)
@@ -135,7 +134,7 @@ UNION ALL
 SELECT 'the book is not the open orders',
        (SELECT count(*) FROM stored_order o FULL JOIN book b ON b.order_id = o.id
         WHERE (o.id IS NULL OR o.done_seq IS NULL)
-              AND (b.lots IS NULL OR o.id IS NULL OR b.lots <> o.lots - o.filled - o.reduced
+              AND (b.lots IS NULL OR o.id IS NULL OR b.lots < 1 OR b.lots <> o.lots - o.filled - o.reduced
                    OR b.key <> -o.side * o.price OR b.seq <> o.seq OR b.account <> o.account
                    OR b.instrument <> o.instrument OR b.side <> o.side))
        + (SELECT count(*) FROM book b JOIN stored_order o ON o.id = b.order_id
@@ -150,6 +149,9 @@ SELECT 'an order is filled beyond its size or is not the sum of its trades',
               OR o.fees <> coalesce(f.fee, 0)
               OR o.fees <> fee_of(o.executed_maker, o.executed_taker, o.maker_ppm, o.taker_ppm)
               OR o.executed_maker + o.executed_taker + CASE o.side WHEN 1 THEN o.fees ELSE 0 END > o.funds)
+UNION ALL
+SELECT 'an order is half done',
+       (SELECT count(*) FROM stored_order o WHERE num_nulls(o.done_seq, o.done_reason, o.done_at) IN (1, 2))
 UNION ALL
 SELECT 'a client id is not unique in its account',
        (SELECT count(*) FROM (SELECT 1 FROM stored_order WHERE client_id IS NOT NULL
