@@ -316,6 +316,14 @@ static const sx_option options[] = {
       .doc =
           "Opens accounts; made from signing_secret and printed when it is not set, but never in "
           "production" },
+    { .name = "requests_per_second",
+      .type = SX_INT,
+      .fallback = "0",
+      .doc = "Private calls of an account in each worker, then 429; 0: no limit" },
+    { .name = "feed_hours",
+      .type = SX_INT,
+      .fallback = "24",
+      .doc = "How long events are kept for streams that resume" },
     { 0 },
 };
 
