@@ -138,6 +138,26 @@ static void outcomes_are_told_in_reverse_order(sx_test *t)
                    ]));
 }
 
+/* Its handshake is a request like any other. */
+static void hooks_stand_before_a_websocket(sx_test *t)
+{
+    static const char *const handshake[] = { "Upgrade",
+                                             "websocket",
+                                             "Connection",
+                                             "Upgrade",
+                                             "Sec-WebSocket-Version",
+                                             "13",
+                                             "Sec-WebSocket-Key",
+                                             "dGhlIHNhbXBsZSBub25jZQ==",
+                                             NULL };
+    const sx_answer *a = sx_test_ws_open(t, .path = "/ws/lobby?wait");
+
+    expect_trace(a, (const char *[]){ "early", "waited", NULL });
+    sx_expect_message(a, "lobby");
+    sx_expect_problem(sx_test_send(t, .path = "/ws/lobby?stop", .headers = handshake), 403,
+                      "stopped");
+}
+
 int main(void)
 {
     static const sx_test_case cases[] = {
@@ -147,6 +167,7 @@ int main(void)
         SX_TEST_CASE(a_hook_may_answer_for_the_handler),
         SX_TEST_CASE(a_hook_that_fails_or_says_nothing_is_answered_for),
         SX_TEST_CASE(memory_goes_from_a_hook_to_the_handler_of_its_plugin),
+        SX_TEST_CASE(hooks_stand_before_a_websocket),
         SX_TEST_CASE(outcomes_are_told_in_reverse_order),
         SX_TEST_CASE(nothing_can_be_started_behind_an_answer),
         { 0 },

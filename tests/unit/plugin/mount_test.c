@@ -144,6 +144,30 @@ static void a_conflict_names_both_plugins_and_both_files(void **state)
     finish(&m);
 }
 
+/* Beside the GET of another plugin there is room, for one. */
+static void a_websocket_shares_its_path_with_a_page_but_not_with_another(void **state)
+{
+    static struct given given[] = {
+        { .name = "pages", .routes = { ROUTE("GET", "/") } },
+        { .name = "first", .routes = { ROUTE("WEBSOCKET", "/") } },
+        { .name = "second", .routes = { ROUTE("WEBSOCKET", "/") } },
+    };
+    struct mounted m;
+
+    (void)state;
+    mount(&m, given, 2);
+    assert_int_equal(m.rep.n_faults, 0);
+    assert_ptr_equal(found(&m, "t", "GET", "/"), &m.plugins[0].entries[0]);
+    assert_ptr_equal(found(&m, "t", "WEBSOCKET", "/"), &m.plugins[1].entries[0]);
+    finish(&m);
+
+    mount(&m, given, 3);
+    assert_int_equal(m.rep.n_faults, 1);
+    assert_non_null(strstr(m.rep.faults[0],
+                           "route WEBSOCKET / is the same as WEBSOCKET / of plugin \"first\""));
+    finish(&m);
+}
+
 static void a_plugin_can_be_in_its_own_way(void **state)
 {
     struct given given[] = {
@@ -260,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(routes_are_found_below_their_mount_point),
         cmocka_unit_test(a_conflict_names_both_plugins_and_both_files),
+        cmocka_unit_test(a_websocket_shares_its_path_with_a_page_but_not_with_another),
         cmocka_unit_test(a_plugin_can_be_in_its_own_way),
         cmocka_unit_test(every_malformed_route_is_told),
         cmocka_unit_test(a_rest_parameter_may_be_declared),
