@@ -78,7 +78,7 @@ static int run_work(sx_plugin *p, sx_db *db, void *arg)
 /* A line a minute; the next one tells how many there were. */
 static void tell_failure(struct sx_timer *t, int result, uint64_t now_ms)
 {
-    char more[48] = "";
+    char more[64] = "";
 
     if (t->told_ms != 0 && now_ms - t->told_ms < TELL_EVERY_MS) {
         t->n_untold++;
