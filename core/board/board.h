@@ -32,7 +32,8 @@ struct sx_board_frame {
 
 struct sx_board_thread {
     uint32_t depth;
-    uint32_t thread; /* in the copy of a fault: 1 + which one it was; 0: there was none */
+    uint32_t thread; /* in the copy of a fault: 1 + which one it was, or SX_BOARD_NONE for one that
+                      * is none of the core's; 0: there was none */
     struct sx_board_frame stack[SX_BOARD_STACK];
     char request_id[72]; /* of the innermost request, NUL-terminated */
 };
@@ -92,7 +93,8 @@ struct sx_board_counters *sx_board_counters_of(struct sx_board_worker *w);
 struct sx_board_thread *sx_board_thread_at(struct sx_board_worker *w,
                                            uint32_t thread); /* 0: the loop */
 /* A copy of a thread's entry at the moment of its last fault, written by its handler; its thread is
- * 0 where there was none, its depth 0 where it was in no plugin. */
+ * 0 where there was none, its depth 0 where it was in no plugin.  A thread that a plugin made has
+ * no entry: then it names that plugin. */
 struct sx_board_thread *sx_board_fault_of(struct sx_board_worker *w);
 void sx_board_set_state(struct sx_board_worker *w, uint32_t pid, uint32_t generation, int state);
 int sx_board_state(const struct sx_board_worker *w); /* enum sx_board_worker_state */

@@ -9,22 +9,28 @@
 
 /* --- On the loop ---------------------------------------------------------------------------- */
 
-void sx_guard_break(struct sx_plugins *ps, struct sx_plugin *p)
+/* Several threads may fault before the loop hears of any.  The supervisor is told of the one that
+ * the handler met first, whose last words it has; the others are told here. */
+void sx_guard_break(struct sx_plugins *ps, struct sx_plugin *p, const struct sx_req *r)
 {
-    bool is_first = !ps->has_broken; /* two threads may fault at once */
+    bool is_first = !ps->has_broken;
 
-    __atomic_store_n(&p->is_broken, true, __ATOMIC_RELAXED); /* pool threads ask, too */
-    ps->has_broken = true;
+    __atomic_store_n(&p->is_broken, true, __ATOMIC_RELAXED);   /* pool threads ask, too */
+    __atomic_store_n(&ps->has_broken, true, __ATOMIC_RELAXED); /* and their handler */
     if (is_first && ps->rt.on_broken != NULL)
-        ps->rt.on_broken(ps->rt.arg, p->note.name);
+        ps->rt.on_broken(ps->rt.arg, ps->first_fault.plugin->note.name);
+    if (p != ps->first_fault.plugin || r != ps->first_fault.req)
+        sx_report_fault(p, r, "faulted at the same moment as another call");
 }
 
 void sx_guard_broken(struct sx_plugins *ps, struct sx_plugin *p, struct sx_guard *g)
 {
+    const struct sx_req *r = ps->running;
+
     if (ps->running != NULL)
         ps->running->has_faulted = true;
     sx_guard_leave(ps, g);
-    sx_guard_break(ps, p);
+    sx_guard_break(ps, p, r);
 }
 
 /* A line a second for each plugin; the next one tells how many there were. */
@@ -54,8 +60,7 @@ uint64_t sx_plugins_kept_since_ns(const struct sx_plugins *ps)
 
 bool sx_plugins_call_of(const struct sx_plugins *ps, const char **ret_name, uintptr_t *ret_frame)
 {
-    /* A second fault is not contained: the first one may have done more than it seemed. */
-    if (ps->guard == NULL || ps->has_broken)
+    if (ps->guard == NULL)
         return false;
     *ret_name = ps->guard->plugin->note.name;
     *ret_frame = (uintptr_t)ps->guard;
@@ -69,7 +74,25 @@ void sx_plugins_leave_call(struct sx_plugins *ps)
 
 bool sx_plugins_have_broken(const struct sx_plugins *ps)
 {
-    return ps->has_broken;
+    return __atomic_load_n(&ps->has_broken, __ATOMIC_RELAXED);
+}
+
+bool sx_plugins_has_broken_call(const struct sx_plugins *ps, uint32_t thread)
+{
+    const struct sx_plugin *p = thread > 0          ? ps->pool_calls[thread].plugin
+                                : ps->guard != NULL ? ps->guard->plugin
+                                                    : NULL;
+
+    return p != NULL && sx_plugin_is_broken(p);
+}
+
+bool sx_plugins_note_fault(struct sx_plugins *ps, uint32_t thread)
+{
+    if (ps->first_fault.plugin != NULL)
+        return false;
+    ps->first_fault.plugin = thread == 0 ? ps->guard->plugin : ps->pool_calls[thread].plugin;
+    ps->first_fault.req = thread == 0 ? ps->running : ps->pool_calls[thread].req;
+    return true;
 }
 
 /* --- On a pool thread ----------------------------------------------------------------------- */
@@ -101,6 +124,7 @@ void sx_pool_enter(struct sx_plugins *ps, uint32_t thread, const struct sx_plugi
     struct sx_pool_call *call = &ps->pool_calls[thread];
 
     enter_board(ps, thread, p, r);
+    call->req = r;
     call->thread = pthread_self();
     call->frame = 0;
     __atomic_store_n(&call->plugin, p, __ATOMIC_RELEASE);
@@ -130,7 +154,7 @@ bool sx_plugins_pool_call_of(const struct sx_plugins *ps, uint32_t thread, const
 {
     const struct sx_pool_call *call = &ps->pool_calls[thread];
 
-    if (ps->has_broken || call->frame == 0)
+    if (call->frame == 0)
         return false;
     *ret_name = call->plugin->note.name;
     *ret_frame = call->frame;

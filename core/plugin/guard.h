@@ -78,14 +78,16 @@ static inline void sx_guard_leave(struct sx_plugins *ps, struct sx_guard *g)
 
 /* guard.c: the call has come back by a fault. */
 void sx_guard_broken(struct sx_plugins *ps, struct sx_plugin *p, struct sx_guard *g);
-/* The same without a call on the loop: what it ran on a pool thread was given up.  [loop] */
-void sx_guard_break(struct sx_plugins *ps, struct sx_plugin *p);
+/* The same without a call on the loop: what it ran on a pool thread, for r or for nobody, was given
+ * up.  [loop] */
+void sx_guard_break(struct sx_plugins *ps, struct sx_plugin *p, const struct sx_req *r);
 
 /* --- On a pool thread ----------------------------------------------------------------------- */
 
 /* What a pool thread is inside of, for the handler of a fault on that thread. */
 struct sx_pool_call {
     const struct sx_plugin *plugin; /* NULL: nothing; written last */
+    const struct sx_req *req;       /* or NULL */
     pthread_t thread;
     uintptr_t frame; /* a place in the frame that makes the call */
 };

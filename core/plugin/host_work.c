@@ -382,7 +382,7 @@ void sx_plugins_lose_work(struct sx_work_item *item)
         struct task *t = SX_MEMBER_OF(item, struct task, item);
 
         abandon_lease(t->plugin->set, t->db);
-        sx_guard_break(t->plugin->set, t->plugin);
+        sx_guard_break(t->plugin->set, t->plugin, NULL);
         free_task(t);
     } else {
         struct sx_req *r = SX_MEMBER_OF(item, struct sx_req, work);
@@ -392,7 +392,7 @@ void sx_plugins_lose_work(struct sx_work_item *item)
         abandon_lease(r->set, db);
         r->op = OP_NONE;
         r->has_faulted = true;
-        sx_guard_break(r->set, r->plugin);
+        sx_guard_break(r->set, r->plugin, r);
         sx_settle(r, SX_FAULTED);
     }
 }

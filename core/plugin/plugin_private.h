@@ -115,7 +115,11 @@ struct sx_plugins {
     uint64_t left_ms;                /* when the last call on the loop ended, by the coarse clock */
     struct sx_pool_call *pool_calls; /* owned; by the number of the thread, from 1 */
     uint32_t n_pool_calls;
-    bool has_broken;                      /* a fault was contained: this process ends */
+    bool has_broken; /* a fault was contained: this process ends; atomic */
+    struct {
+        const struct sx_plugin *plugin;   /* NULL: there was none */
+        const struct sx_req *req;         /* or NULL */
+    } first_fault;                        /* that was contained; the handler's until has_broken */
     struct sx_db_migrate_plugin *migrate; /* owned, made on demand */
     struct sx_list channels;
     struct sx_cors cors;        /* what the HTTP floor borrows */

@@ -95,14 +95,16 @@ struct sx_plugins_runtime {
     int64_t (*now_ns)(void *arg); /* the wall clock; NULL: the real one */
     /* The core's own answers ("/_sx/ready"); false when the path is none of them. */
     bool (*builtin)(struct sx_http_req *r, void *arg);
-    /* A fault of this plugin was contained on the loop: the process serves what it has, and is to
-     * end.  May be NULL. */
+    /* A fault of this plugin was contained, the first one where several struck at once: the process
+     * serves what it has, and is to end.  Once; may be NULL. */
     void (*on_broken)(void *arg, const char *plugin);
     void *arg;
 };
 
 /* The plugin whose file is mapped at base (dl_iterate_phdr), or NULL. */
 const char *sx_plugins_name_at(const struct sx_plugins *ps, uintptr_t base);
+/* Its place on the board, or SX_BOARD_NONE before it has one.  Async-signal-safe. */
+uint32_t sx_plugins_board_of(const struct sx_plugins *ps, const char *name);
 /* The id of the request that the loop is calling a plugin for goes on the board.  For the handler
  * of a fault on the loop: async-signal-safe. */
 void sx_plugins_name_request(struct sx_plugins *ps);
@@ -110,6 +112,9 @@ void sx_plugins_name_request(struct sx_plugins *ps);
 /* For the handler of a fault on the loop: whose code the innermost call is in, and its guard's
  * place on the stack.  False: none that could be left.  Async-signal-safe, as what follows. */
 bool sx_plugins_call_of(const struct sx_plugins *ps, const char **ret_name, uintptr_t *ret_frame);
+/* The call that the thread is in is about to be given up.  False: another one was before, and the
+ * loop tells of this one.  One thread at a time. */
+bool sx_plugins_note_fault(struct sx_plugins *ps, uint32_t thread);
 /* Back to that guard: the call has failed. */
 _Noreturn void sx_plugins_leave_call(struct sx_plugins *ps);
 /* The number of the calling thread in the pool while it is inside a plugin; 0: it is not. */
@@ -122,6 +127,9 @@ void sx_plugins_lose_call(struct sx_plugins *ps, uint32_t thread);
 /* Since when the loop has been inside a plugin, by CLOCK_MONOTONIC; 0: it is not.
  * Async-signal-safe. */
 uint64_t sx_plugins_kept_since_ns(const struct sx_plugins *ps);
+/* Is the thread, inside a plugin or not, in one that has broken meanwhile?  Async-signal-safe. */
+bool sx_plugins_has_broken_call(const struct sx_plugins *ps, uint32_t thread);
+/* Does the loop know of a fault that was contained?  Any thread asks. */
 bool sx_plugins_have_broken(const struct sx_plugins *ps);
 
 /* All that the configuration says about HTTP, those callbacks included, and about the

@@ -207,6 +207,7 @@ static int create_set(const struct sx_plugins_settings *set, struct sx_plugins *
         p->set = ps;
         p->cfg = &set->config->plugins[i];
         p->index = (uint32_t)ps->n_plugins++;
+        p->board = SX_BOARD_NONE;
         sx_list_init(&p->timers);
         sx_list_init(&p->listeners);
     }
@@ -310,6 +311,14 @@ const char *sx_plugins_name_at(const struct sx_plugins *ps, uintptr_t base)
             return p->note.name;
     }
     return NULL;
+}
+
+uint32_t sx_plugins_board_of(const struct sx_plugins *ps, const char *name)
+{
+    for (size_t i = 0; ps != NULL && i < ps->n_plugins; i++)
+        if (strcmp(ps->plugins[i].note.name, name) == 0)
+            return ps->plugins[i].board;
+    return SX_BOARD_NONE;
 }
 
 void sx_plugins_name_request(struct sx_plugins *ps)

@@ -139,6 +139,19 @@ static void add_crash(const struct sx_supervisor *sup, const struct sx_child *ch
     sx_crash_finish(&crash);
 }
 
+/* The handler has found a thread that is none of ours, and whose code it runs. */
+static void add_own_thread(const struct sx_supervisor *sup, const struct sx_child *child,
+                           struct sx_buf *b)
+{
+    const struct sx_board_thread *fault = sx_board_fault_of(
+        sx_board_worker_at(sup->board, child->slot));
+    struct last_words words;
+
+    if (fault->thread == SX_BOARD_NONE && read_entry(sup, fault, &words))
+        sx_buf_printf(b, "; on a thread that plugin \"%s\" %s has made itself", words.name.plugin,
+                      words.name.version);
+}
+
 /* While libc changes who we are or starts a program it blocks every signal, and a worker that is
  * then denied a system call has no last words. */
 static void add_silent_denial(const struct sx_child *child, int status, struct sx_buf *b)
@@ -157,8 +170,10 @@ char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *c
     add_end(&b, child, status);
     add_crash(sup, child, &b);
     add_silent_denial(child, status, &b);
-    if (child->slot != SX_BOARD_NONE)
+    if (child->slot != SX_BOARD_NONE) {
+        add_own_thread(sup, child, &b);
         add_threads(sup, child, &b);
+    }
     if (sx_buf_text(&b) == NULL) {
         sx_buf_finish(&b);
         return NULL;

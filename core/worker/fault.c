@@ -49,7 +49,8 @@ struct sx_worker_fault {
     uint32_t teller; /* atomic: the one thread that tells, by its kernel id; 0: none */
     size_t n_modules;
     struct module modules[MAX_MODULES];
-    bool was_stall; /* the call that was left had kept the loop */
+    bool was_stall;     /* the call that was left had kept the loop */
+    bool has_contained; /* the board's entry is of a fault that was contained */
     size_t len;
     char words[MAX_WORDS];
 };
@@ -160,24 +161,30 @@ struct walk {
     const char *plugin; /* of the call that may be left, and the place of its guard */
     uintptr_t guard;
     enum leave leave;
+    const char *outermost; /* plugin of which there is a place; NULL: there is none */
 };
 
-static bool is_in_plugin(const struct module *m, const char *plugin)
+/* The plugin that it is, or NULL. */
+static const char *plugin_of(const struct module *m)
 {
-    return m != NULL && strncmp(m->name, PLUGIN, sizeof PLUGIN - 1) == 0 &&
-           strcmp(m->name + sizeof PLUGIN - 1, plugin) == 0;
+    return m != NULL && strncmp(m->name, PLUGIN, sizeof PLUGIN - 1) == 0
+               ? m->name + sizeof PLUGIN - 1
+               : NULL;
 }
 
 /* stack: where the frame of pc begins, seen from the inside. */
 static void judge_frame(struct walk *walk, uintptr_t pc, uintptr_t stack)
 {
     const struct module *m = find_module(walk->fault, pc);
+    const char *plugin = plugin_of(m);
 
+    if (plugin != NULL)
+        walk->outermost = plugin;
     if (walk->leave == LEAVE_IN_CORE && stack > walk->guard)
         walk->leave = LEAVE_YES; /* the frame before had the guard */
     if (walk->leave == LEAVE_YES || walk->leave == LEAVE_NO)
         return;
-    if (walk->leave == LEAVE_IN_PLUGIN && is_in_plugin(m, walk->plugin))
+    if (walk->leave == LEAVE_IN_PLUGIN && plugin != NULL && strcmp(plugin, walk->plugin) == 0)
         return;
     walk->leave = m != NULL && strcmp(m->name, "program") == 0 && walk->n_frames > 0 &&
                           ++walk->n_core <= MAX_CORE
@@ -222,47 +229,63 @@ static uint32_t find_thread(const struct sx_worker_fault *f)
 {
     uint32_t thread;
 
-    if (f->worker->plugins == NULL || pthread_equal(pthread_self(), f->loop) != 0)
+    if (pthread_equal(pthread_self(), f->loop) != 0)
         return 0;
-    thread = sx_plugins_pool_thread(f->worker->plugins);
+    thread = f->worker->plugins == NULL ? 0 : sx_plugins_pool_thread(f->worker->plugins);
     return thread == 0 ? SX_BOARD_NONE : thread;
 }
 
-/* The call into a plugin that the thread is in, if it may be left. */
-static bool find_call(const struct sx_worker_fault *f, uint32_t thread, struct walk *walk)
+/* What has struck whom. */
+struct strike {
+    int signo;
+    const siginfo_t *info;
+    const ucontext_t *context;
+    uint32_t thread;       /* its number on the board */
+    bool is_second;        /* the loop had heard of another fault before */
+    const char *outermost; /* plugin on the stack, or NULL: what compose has found */
+};
+
+/* The call into a plugin that the thread is in, if it may be left.  A second fault is not
+ * contained: the first one may have done more than it seemed.  Those that strike at the same
+ * moment are first ones all, whichever of them the loop hears of while the others wait here; and
+ * so are those of calls into the same plugin that had begun before it was broken. */
+static bool find_call(const struct sx_worker_fault *f, const struct strike *s, struct walk *walk)
 {
     const struct sx_plugins *plugins = f->worker->plugins;
+    uint32_t thread = s->thread;
 
     if (plugins == NULL || thread == SX_BOARD_NONE || f->worker->work == NULL ||
         (f->worker->is_check && thread > 0) || /* it ends without a turn of its loop */
         f->worker->phase == WORKER_CLOSING)    /* whose end waits for every thread */
+        return false;
+    if (s->is_second && !sx_plugins_has_broken_call(plugins, thread))
         return false;
     return thread == 0 ? sx_plugins_call_of(plugins, &walk->plugin, &walk->guard)
                        : sx_plugins_pool_call_of(plugins, thread, &walk->plugin, &walk->guard);
 }
 
 /* "SIGNAL ADDRESS PLACE PLACE …", innermost first.  Can the call be left? */
-static bool compose(struct sx_worker_fault *f, int signo, const siginfo_t *info,
-                    const ucontext_t *context, uint32_t thread)
+static bool compose(struct sx_worker_fault *f, struct strike *s)
 {
-    struct walk walk = { .fault = f, .pc = pc_of(context), .leave = LEAVE_NO };
+    struct walk walk = { .fault = f, .pc = pc_of(s->context), .leave = LEAVE_NO };
     char number[24];
     /* Of a signal that somebody sent there is no address. */
-    uintptr_t address = signo == SIGSYS     ? (uintptr_t)info->si_syscall
-                        : info->si_code > 0 ? (uintptr_t)info->si_addr
-                                            : 0;
+    uintptr_t address = s->signo == SIGSYS     ? (uintptr_t)s->info->si_syscall
+                        : s->info->si_code > 0 ? (uintptr_t)s->info->si_addr
+                                               : 0;
 
     f->len = 0;
-    put(f, number, sx_format_uint(number, (uint64_t)signo));
+    put(f, number, sx_format_uint(number, (uint64_t)s->signo));
     put(f, " ", 1);
     put_hex(f, address);
     /* The signal of a fault, not one that somebody sent. */
-    if ((info->si_code > 0 || signo == SX_CONTROL_STALL_SIGNAL) && signo != SIGABRT &&
-        find_call(f, thread, &walk))
+    if ((s->info->si_code > 0 || s->signo == SX_CONTROL_STALL_SIGNAL) && s->signo != SIGABRT &&
+        find_call(f, s, &walk))
         walk.leave = LEAVE_IN_PLUGIN;
     (void)_Unwind_Backtrace(on_frame, &walk);
     if (walk.n_frames == 0)
         put_place(f, walk.pc);
+    s->outermost = walk.outermost;
     return walk.leave == LEAVE_YES;
 }
 
@@ -275,10 +298,23 @@ static void keep_entry(const struct sx_worker *w, uint32_t thread)
         return;
     fault = sx_board_fault_of(w->slot);
     if (thread == SX_BOARD_NONE)
-        fault->depth = 0; /* a thread of its own: who made it is not known */
+        *fault = (struct sx_board_thread){ .depth = 0 };
     else
         *fault = *sx_board_thread_at(w->slot, thread);
-    fault->thread = thread == SX_BOARD_NONE ? UINT32_MAX : thread + 1;
+    fault->thread = thread == SX_BOARD_NONE ? SX_BOARD_NONE : thread + 1;
+}
+
+/* A thread that nobody here has made is that of the plugin whose code it runs outermost; whom it
+ * runs for is not known. */
+static void blame_maker(const struct sx_worker *w, const char *plugin)
+{
+    uint32_t board = sx_plugins_board_of(w->plugins, plugin);
+    struct sx_board_thread *fault = w->slot == NULL ? NULL : sx_board_fault_of(w->slot);
+
+    if (fault == NULL || board == SX_BOARD_NONE)
+        return;
+    fault->stack[0] = (struct sx_board_frame){ board, SX_BOARD_NONE, 0, sx_clock_mono_ns() };
+    __atomic_store_n(&fault->depth, 1, __ATOMIC_RELEASE);
 }
 
 /* The handler ends here, and the call into the plugin with it. */
@@ -336,24 +372,46 @@ static bool begin_telling(struct sx_worker_fault *f)
     }
 }
 
+/* Last words, with the thread's entry.  Those of a fault that is contained stay: the supervisor
+ * reads them when the loop says that the worker leaves. */
+static bool tell(struct sx_worker_fault *f, struct strike *s)
+{
+    bool may_leave;
+
+    if (!f->has_contained) /* before anything that might fail */
+        keep_entry(f->worker, s->thread);
+    may_leave = compose(f, s);
+    if (may_leave && !sx_plugins_note_fault(f->worker->plugins, s->thread))
+        return true;
+    if (f->has_contained)
+        keep_entry(f->worker, s->thread);
+    if (s->thread == SX_BOARD_NONE && s->outermost != NULL)
+        blame_maker(f->worker, s->outermost);
+    f->has_contained = may_leave;
+    (void)sx_control_send(f->worker->spec.control_fd, SX_CONTROL_CRASHED, f->words);
+    return may_leave;
+}
+
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
     struct sx_worker_fault *f = watching;
-    uint32_t thread;
+    struct sx_plugins *plugins = f->worker->plugins;
+    struct strike s = { .signo = signo,
+                        .info = info,
+                        .context = context,
+                        .is_second = plugins != NULL && sx_plugins_have_broken(plugins) };
     bool can_leave;
 
     if (!begin_telling(f)) {
         (void)signal(signo, SIG_DFL); /* and it happens again */
         return;
     }
-    thread = find_thread(f);
-    if (thread == 0 && f->worker->plugins != NULL)
-        sx_plugins_name_request(f->worker->plugins);
-    keep_entry(f->worker, thread);
-    can_leave = compose(f, signo, info, context, thread);
-    (void)sx_control_send(f->worker->spec.control_fd, SX_CONTROL_CRASHED, f->words);
-    if (can_leave && thread > 0)
-        park(f, thread);
+    s.thread = find_thread(f);
+    if (s.thread == 0 && plugins != NULL)
+        sx_plugins_name_request(plugins);
+    can_leave = tell(f, &s);
+    if (can_leave && s.thread > 0)
+        park(f, s.thread);
     if (can_leave)
         leave_call(f, signo);
     give_up(f, signo, info);
@@ -367,15 +425,19 @@ static void on_stall(int signo, siginfo_t *info, void *context)
     const struct sx_worker *w = f->worker;
     uint64_t since_ns = w->plugins == NULL ? 0 : sx_plugins_kept_since_ns(w->plugins);
     uint64_t least_ns = w->config->watchdog.kill_ms * UINT64_C(1000000) / 2;
+    struct strike s = { .signo = signo, .info = info, .context = context };
     int saved = errno;
 
     if (since_ns == 0 || sx_clock_mono_ns() - since_ns < least_ns || !begin_telling(f))
         return;
+    s.is_second = sx_plugins_have_broken(w->plugins);
     sx_plugins_name_request(w->plugins);
-    if (compose(f, signo, info, context, 0)) {
-        f->was_stall = true;
-        keep_entry(w, 0);
-        (void)sx_control_send(w->spec.control_fd, SX_CONTROL_CRASHED, f->words);
+    if (compose(f, &s)) {
+        if (sx_plugins_note_fault(w->plugins, 0)) {
+            f->was_stall = f->has_contained = true;
+            keep_entry(w, 0);
+            (void)sx_control_send(w->spec.control_fd, SX_CONTROL_CRASHED, f->words);
+        }
         leave_call(f, signo);
     }
     (void)sx_control_send(w->spec.control_fd, SX_CONTROL_CRASHED, f->words);

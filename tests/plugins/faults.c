@@ -3,6 +3,8 @@
  */
 #include <sx/plugin.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 /* --- Faults that end the process unless the host contains them ------------------- */
@@ -298,6 +300,37 @@ static int segv_in_library_on_pool(sx_req *r, sx_db *db)
     return segv_in_library(r);
 }
 
+static void *segv_alone(void *arg)
+{
+    (void)arg;
+    (void)segv(NULL);
+    return NULL;
+}
+
+/* On a thread of its own, which outlives the call; the client need not have its answer yet. */
+static int thread_segv(sx_req *r)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, segv_alone, NULL) != 0)
+        return SX_ENOMEM;
+    (void)pthread_detach(thread);
+    return sx_reply_text(r, 202, "begun\n");
+}
+
+/* Waits until so many threads are here; then all fault at once. */
+static int segv_together(sx_req *r, sx_db *db)
+{
+    static atomic_int n_here;
+    const int n = (int)sx_arg_int(r, "n", 2);
+
+    (void)db;
+    atomic_fetch_add(&n_here, 1);
+    while (atomic_load(&n_here) < n)
+        continue;
+    return segv(r);
+}
+
 static int spin_on_pool(sx_req *r, sx_db *db)
 {
     (void)db;
@@ -328,6 +361,11 @@ static int open_ws(sx_req *r)
 
 static const sx_field ms_params[] = {
     { .name = "ms", .in = SX_IN_QUERY, .type = SX_INT, .doc = "For how long; for ever if absent" },
+    { 0 },
+};
+
+static const sx_field n_params[] = {
+    { .name = "n", .in = SX_IN_QUERY, .type = SX_INT, .doc = "How many threads" },
     { 0 },
 };
 
@@ -434,6 +472,15 @@ static const sx_route routes[] = {
       .path = "/pool/task",
       .handler = task_segv,
       .summary = "Write to nowhere in a task, after the answer" },
+    { .method = "GET",
+      .path = "/pool/together",
+      .blocking = segv_together,
+      .params = n_params,
+      .summary = "Write to nowhere on several pool threads at once" },
+    { .method = "GET",
+      .path = "/thread/segv",
+      .handler = thread_segv,
+      .summary = "Write to nowhere on a thread of its own" },
     { .method = "GET",
       .path = "/pool/spin",
       .blocking = spin_on_pool,

@@ -25,6 +25,7 @@ static int linger(sx_req *r, sx_db *db)
     struct state *s = sx_req_state(r);
 
     (void)db;
+    sx_req_log(r, SX_INFO, "begins to linger");
     while (!atomic_load(&s->is_draining))
         pass_ms(1);
     for (int64_t i = 0; i < sx_arg_int(r, "ms", 0); i++) {

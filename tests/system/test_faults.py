@@ -1,9 +1,11 @@
 """Plugins that misbehave, one route a fault: who did it is told, and the server goes on."""
+import contextlib
 import re
+import sys
 
 import pytest
 
-from harness import database, load, wait, wire
+from harness import database, load, plugin, wait, wire
 
 FAULTS = {"faults": {"mount": {"prefix": "/faults"}}}
 # Without a sanitizer's own handler the process dies of the signal itself.
@@ -88,6 +90,123 @@ def test_the_thread_and_the_connection_of_a_fault_are_given_back(server):
         assert idle.request("GET", "/lease/look").status == 200
         with database.connected(s.url) as other, other.cursor() as cursor:
             cursor.execute("SET statement_timeout = '20s'; SELECT pg_advisory_lock(4712)")
+
+
+SAME_MOMENT = "faulted at the same moment as another call"
+
+
+def test_threads_that_fault_at_the_same_moment_cost_their_own_requests_alone(faults):
+    """Whichever of them the loop hears of first."""
+    (victim,) = faults.workers()
+    culprits = [f"culprit-{i}" for i in range(4)]
+    with contextlib.ExitStack() as stack:
+        slow, idle, *conns = [stack.enter_context(faults.connect()) for _ in range(6)]
+        assert idle.request("GET", "/hello").status == 200
+        slow.send(b"GET /probe/sleep?ms=700 HTTP/1.1\r\nHost: t\r\n\r\n")
+
+        for conn, name in zip(conns, culprits):
+            conn.send("GET /faults/pool/together?n=4 HTTP/1.1\r\nHost: t\r\n"
+                      f"X-Request-Id: {name}\r\n\r\n")
+        answers = [conn.response() for conn in conns]
+
+        assert [(one.status, one.json["code"]) for one in answers] == [(500, "plugin_crashed")] * 4
+        assert idle.request("GET", "/hello").status == 200
+        assert slow.response().text == "ok"
+    first = faults.wait_line("a fault of the plugin \"faults\" was contained")
+    faults.wait_line(f"(pid {victim}) has ended")
+    others = [line for line in faults.lines if SAME_MOMENT in str(line.get("message"))]
+    assert sorted(line["request_id"] for line in [first, *others]) == culprits
+    assert not any("was killed by" in str(line.get("message")) for line in faults.lines)
+
+
+BOTH = """#include <fcntl.h>
+#include <sys/mman.h>
+#include <time.h>
+
+static int *count(void)
+{
+    return mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED, open("%s", O_RDWR), 0);
+}
+
+static int crash(sx_req *r, sx_db *db)
+{
+    volatile int *volatile nowhere = NULL;
+    int *n_here = count();
+
+    (void)r;
+    (void)db;
+    __atomic_add_fetch(n_here, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(n_here, __ATOMIC_SEQ_CST) < 3)
+        continue;
+    *nowhere = 1;
+    return SX_OK;
+}
+
+/* While the loop hears of nothing. */
+static int keep_loop(sx_req *r)
+{
+    int *n_here = count();
+    time_t until = time(NULL) + 2;
+
+    __atomic_add_fetch(n_here, 1, __ATOMIC_SEQ_CST);
+    while (time(NULL) < until)
+        continue;
+    return sx_reply_text(r, 200, "kept");
+}
+
+static const sx_route routes[] = {
+    { .method = "GET", .path = "/%s", .blocking = crash },
+    { .method = "GET", .path = "/%s/loop", .handler = keep_loop },
+    { 0 },
+};
+
+SX_PLUGIN("%s", "1.0.0", .needs = SX_CAP_BLOCKING, .routes = routes);
+"""
+
+
+def number_in(file):
+    return int.from_bytes(file.read_bytes(), sys.byteorder)
+
+
+def test_plugins_that_fault_at_the_same_moment_are_not_taken_for_each_other(server, tmp_path):
+    moment = tmp_path / "moment"
+    moment.write_bytes(bytes(4))
+    names = ["one", "two"]
+    plugins = {name: {"path": str(plugin.compiled(tmp_path, name, BOTH % (moment, name, name, name)))}
+               for name in names}
+    s = server(plugins=plugins, env=PLAIN, may_die=True, wants_database=False)
+
+    with s.connect() as a, s.connect() as b, s.connect() as loop:
+        for conn, name in zip((a, b), names):
+            conn.send(f"GET /{name} HTTP/1.1\r\nHost: t\r\n\r\n")
+        wait.until(lambda: number_in(moment) == 2, "two threads")
+        loop.send(b"GET /one/loop HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert (a.response().status, b.response().status, loop.response().text) == (500, 500, "kept")
+
+    line = s.wait_line("was contained")
+    first, other = line["plugin"], s.wait_line(SAME_MOMENT)["plugin"]
+    assert sorted([first, other]) == names
+    assert f'a fault of the plugin "{first}" was contained' in line["message"]
+    assert f"; at address 0x0 in {first}.so+" in line["message"]
+
+
+def test_a_fault_of_a_thread_that_a_plugin_made_is_that_plugins(server):
+    """Outside any call, while a thread of the pool is inside another plugin."""
+    s = server({"quarantine": {"crashes": 1, "first_s": 3600}}, env=PLAIN, may_die=True,
+               plugins={**FAULTS, "linger": {}, "hello": {}})
+    with s.connect() as innocent, s.connect() as conn:
+        innocent.send(b"GET /linger HTTP/1.1\r\nHost: t\r\n\r\n")
+        s.wait_line("begins to linger")
+
+        conn.send(b"GET /faults/thread/segv HTTP/1.1\r\nHost: t\r\n\r\n")
+
+        line = s.wait_line("was killed by signal 11")
+    assert (line["plugin"], line.get("route"), line["signal"]) == ("faults", None, "SIGSEGV")
+    assert '; on a thread that plugin "faults" 1.0.0 has made itself' in line["message"]
+    assert 'ran plugin "linger"' in line["message"]
+    assert re.search(r"in faults\.so\+0x[0-9a-f]+ \(segv\+0x", line["message"])
+    s.wait_line('plugin "faults" is quarantined for 3600 s')
+    assert s.get("/hello").status == 200
 
 
 def test_a_task_that_faults_is_told_without_a_request(faults):
