@@ -141,13 +141,29 @@ static void start_checker(struct sx_supervisor *sup)
         fail_to_fork(sup, rc);
 }
 
-static bool has_room(const struct sx_supervisor *sup)
+static uint32_t count_free(const struct sx_supervisor *sup)
 {
     uint32_t n_free = 0;
 
     for (uint32_t slot = 0; slot < sup->n_slots; slot++)
         n_free += !sup->is_slot_used[slot];
-    return n_free >= sup->current->n_seats;
+    return n_free;
+}
+
+static bool has_room(const struct sx_supervisor *sup)
+{
+    return count_free(sup) >= sup->current->n_seats;
+}
+
+/* Those that were killed and not reaped yet leave their places soon. */
+static void end_finishing(struct sx_supervisor *sup)
+{
+    uint32_t n_free = count_free(sup);
+
+    for (struct sx_list *at = sup->children.next; at != &sup->children; at = at->next)
+        n_free += SX_MEMBER_OF(at, struct sx_child, link)->state == SX_CHILD_KILLED;
+    while (n_free < sup->current->n_seats && sx_generation_make_room(sup, sup->current))
+        n_free++;
 }
 
 bool sx_change_is_possible(const struct sx_supervisor *sup)
@@ -176,6 +192,8 @@ void sx_change_make_room(struct sx_supervisor *sup)
     }
     if (n_leaving > 1 || (n_leaving > 0 && !has_room(sup)))
         sx_generation_end_streams(sup, oldest);
+    else if (n_leaving == 0 && sup->next == NULL && sup->current != NULL)
+        end_finishing(sup);
 }
 
 void sx_change_reload(struct sx_supervisor *sup)
@@ -266,6 +284,7 @@ void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int st
     char *text;
 
     if (is_good) {
+        sx_child_leave_slot(sup, child); /* the workers may need every place */
         start_workers(sup);
         return;
     }

@@ -194,11 +194,17 @@ int sx_child_start(struct sx_supervisor *sup, struct sx_generation *gen, enum sx
     return 0;
 }
 
+void sx_child_leave_slot(struct sx_supervisor *sup, struct sx_child *child)
+{
+    if (child->slot != SX_BOARD_NONE)
+        give_slot(sup, child->slot);
+    child->slot = SX_BOARD_NONE;
+}
+
 void sx_child_destroy(struct sx_supervisor *sup, struct sx_child *child)
 {
     sx_child_close_control(sup, child);
-    if (child->slot != SX_BOARD_NONE)
-        give_slot(sup, child->slot);
+    sx_child_leave_slot(sup, child);
     if (child->gen != NULL)
         child->gen->n_children--;
     sx_list_remove(&child->link);

@@ -3,7 +3,7 @@
  *
  * One line in, text out, and at its end "ok" or "failed".  Who may connect is the user that the
  * server runs as, and root.  A reload answers when it has succeeded or failed; everybody who asked
- * before it began hears how it ended.
+ * before it began hears how it ended, also when the socket has moved meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,9 +43,8 @@ struct client {
 
 struct sx_commander {
     struct sx_source source;
-    struct sx_supervisor *sup;
-    int fd;     /* owned */
-    char *path; /* owned */
+    int fd;     /* owned; -1: there is no socket */
+    char *path; /* owned; NULL: the same */
     dev_t dev;  /* of the socket that we made there */
     ino_t ino;
     struct sx_list clients;
@@ -323,7 +322,28 @@ static int bind_at(int fd, const char *path)
     return rc;
 }
 
-static int open_at(struct sx_supervisor *sup, struct sx_commander *com, const char *path)
+static bool is_ours(const struct sx_commander *com)
+{
+    struct stat st;
+
+    return com->path != NULL && com->ino != 0 && lstat(com->path, &st) == 0 &&
+           st.st_dev == com->dev && st.st_ino == com->ino;
+}
+
+/* Nobody comes any more; whoever came stays. */
+static void close_socket(struct sx_commander *com)
+{
+    if (is_ours(com)) /* a successor may have put its own there */
+        (void)unlink(com->path);
+    if (com->fd >= 0)
+        (void)close(com->fd);
+    free(com->path);
+    com->fd = -1;
+    com->path = NULL;
+    com->ino = 0;
+}
+
+static int open_socket(struct sx_supervisor *sup, struct sx_commander *com, const char *path)
 {
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = &com->source };
     struct stat st;
@@ -337,44 +357,47 @@ static int open_at(struct sx_supervisor *sup, struct sx_commander *com, const ch
     return epoll_ctl(sup->epoll_fd, EPOLL_CTL_ADD, com->fd, &event) == 0 ? 0 : SX_ERR_IO;
 }
 
+static struct sx_commander *create(void)
+{
+    struct sx_commander *com = calloc(1, sizeof *com);
+
+    if (com == NULL)
+        return NULL;
+    com->source.on_event = on_accept;
+    com->fd = -1;
+    sx_list_init(&com->clients);
+    return com;
+}
+
 void sx_command_open(struct sx_supervisor *sup, const char *path)
 {
     struct sx_commander *com = sup->commander;
 
-    /* What is there may be a successor's, which is to be asked instead of us while it lives. */
-    if (com != NULL && strcmp(com->path, path) == 0 && access(path, F_OK) == 0)
-        return;
-    sx_command_close(sup);
-    com = calloc(1, sizeof *com);
+    if (com == NULL)
+        com = sup->commander = create();
     if (com == NULL)
         return;
-    com->source.on_event = on_accept;
-    com->fd = -1;
-    sx_list_init(&com->clients);
-    sup->commander = com;
-    if (open_at(sup, com, path) == 0)
+    /* What is there may be a successor's, which is to be asked instead of us while it lives. */
+    if (com->path != NULL && strcmp(com->path, path) == 0 &&
+        (is_ours(com) || (sx_successor_lives(sup) && access(path, F_OK) == 0)))
+        return;
+    close_socket(com);
+    if (open_socket(sup, com, path) == 0)
         return;
     sx_log_line(sup->log, SX_LOG_WARNING, NULL, "%s: commands cannot be given there: %s", path,
                 strerror(errno));
-    sx_command_close(sup);
+    close_socket(com);
 }
 
 void sx_command_close(struct sx_supervisor *sup)
 {
     struct sx_commander *com = sup->commander;
-    struct stat st;
 
     if (com == NULL)
         return;
     while (!sx_list_is_empty(&com->clients))
         free_client(sup, SX_MEMBER_OF(com->clients.next, struct client, link));
-    /* A successor may have put its own there. */
-    if (com->ino != 0 && lstat(com->path, &st) == 0 && st.st_dev == com->dev &&
-        st.st_ino == com->ino)
-        (void)unlink(com->path);
-    if (com->fd >= 0)
-        (void)close(com->fd);
-    free(com->path);
+    close_socket(com);
     free(com);
     sup->commander = NULL;
 }

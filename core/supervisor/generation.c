@@ -216,9 +216,7 @@ void sx_seat_replace(struct sx_seat *seat, const struct sx_child *child)
         (void)sx_seat_vacate(seat, child);
 }
 
-/* Workers that finish take the places of those that shall serve: the one that has had most time
- * goes. */
-static void make_room(struct sx_supervisor *sup, const struct sx_generation *gen)
+bool sx_generation_make_room(struct sx_supervisor *sup, const struct sx_generation *gen)
 {
     for (struct sx_list *at = sup->children.next; at != &sup->children; at = at->next) {
         struct sx_child *child = SX_MEMBER_OF(at, struct sx_child, link);
@@ -226,9 +224,10 @@ static void make_room(struct sx_supervisor *sup, const struct sx_generation *gen
         if (child->gen == gen && child->state == SX_CHILD_DRAINING) {
             child->is_counted = true; /* it is nobody's fault */
             sx_child_kill(child, "had to make room before it had finished");
-            return;
+            return true;
         }
     }
+    return false;
 }
 
 void sx_generation_fill_seats(struct sx_supervisor *sup, struct sx_generation *gen, uint64_t now_ns)
@@ -244,7 +243,7 @@ void sx_generation_fill_seats(struct sx_supervisor *sup, struct sx_generation *g
         if (rc == 0)
             continue;
         if (rc == SX_ERR_BUSY) {
-            make_room(sup, gen);
+            (void)sx_generation_make_room(sup, gen);
             seat->due_ns = now_ns + FIRST_BACKOFF_MS * NS_PER_MS;
             continue;
         }

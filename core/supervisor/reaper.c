@@ -98,6 +98,7 @@ void sx_reaper_run(struct sx_supervisor *sup)
             continue;
         }
         sx_supervisor_hear(sup, child); /* its last words */
+        sx_stall_settle(sup, child);
         bury(sup, child, status);
     }
 }

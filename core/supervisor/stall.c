@@ -36,7 +36,7 @@ static bool read_call(const struct sx_supervisor *sup, const struct sx_child *ch
 
 static bool is_same_call(const struct sx_stall *s, const struct sx_board_frame *frame)
 {
-    return s->seen_ns != 0 && s->since_ns == frame->since_ns && s->request == frame->request &&
+    return s->since_ns == frame->since_ns && s->request == frame->request &&
            s->plugin == frame->plugin;
 }
 
@@ -66,12 +66,19 @@ static void judge(struct sx_supervisor *sup, struct sx_child *child, uint64_t no
         sx_child_kill(child, "has a loop that does not come back from a plugin");
 }
 
-/* It came back; where it was is of no interest any more. */
-static void forget(struct sx_child *child)
+/* It came back; where it was is of no interest any more.  What it answered lies in the channel
+ * before its call can end.  Of a call that was ended as by a fault the worker is going to tell. */
+static void forget(struct sx_supervisor *sup, struct sx_child *child)
 {
+    const struct sx_board_thread *fault = sx_board_fault_of(
+        sx_board_worker_at(sup->board, child->slot));
+
     if (child->stall.asked_ns != 0) {
-        free(child->crash);
-        child->crash = NULL;
+        sx_supervisor_hear(sup, child);
+        if (fault->thread == 0) {
+            free(child->crash);
+            child->crash = NULL;
+        }
     }
     child->stall = (struct sx_stall){ .seen_ns = 0 };
 }
@@ -84,21 +91,28 @@ static bool is_watched(const struct sx_child *child)
             (child->state == SX_CHILD_DRAINING && child->stream_ms > 0));
 }
 
+void sx_stall_settle(struct sx_supervisor *sup, struct sx_child *child)
+{
+    struct sx_board_frame frame;
+
+    if (child->stall.seen_ns != 0 &&
+        (!read_call(sup, child, &frame) || !is_same_call(&child->stall, &frame)))
+        forget(sup, child);
+}
+
 static void check_child(struct sx_supervisor *sup, struct sx_child *child, uint64_t now_ns)
 {
     struct sx_board_frame frame;
 
-    if (!is_watched(child))
+    sx_stall_settle(sup, child); /* also of one that nobody watches any more */
+    if (!is_watched(child) || !read_call(sup, child, &frame))
         return;
-    if (!read_call(sup, child, &frame)) {
-        forget(child);
-    } else if (!is_same_call(&child->stall, &frame)) {
-        forget(child);
+    if (child->stall.seen_ns == 0) {
         child->stall = (struct sx_stall){ .seen_ns = now_ns,
                                           .since_ns = frame.since_ns,
                                           .request = frame.request,
                                           .plugin = frame.plugin };
-    } else {
+    } else if (is_same_call(&child->stall, &frame)) {
         judge(sup, child, now_ns);
     }
 }

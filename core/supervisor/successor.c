@@ -101,7 +101,7 @@ static void become_successor(const struct sx_supervisor *sup, struct handover *h
     _exit(EXIT_NOT_EXECUTED);
 }
 
-static bool has_successor(const struct sx_supervisor *sup)
+bool sx_successor_lives(const struct sx_supervisor *sup)
 {
     for (const struct sx_list *at = sup->children.next; at != &sup->children; at = at->next) {
         if (SX_MEMBER_OF(at, struct sx_child, link)->kind == SX_CHILD_SUCCESSOR)
@@ -129,7 +129,7 @@ void sx_successor_start(struct sx_supervisor *sup)
 {
     struct sx_child *child;
 
-    if (sup->set->argv == NULL || has_successor(sup)) {
+    if (sup->set->argv == NULL || sx_successor_lives(sup)) {
         sx_log_line(sup->log, SX_LOG_WARNING, NULL, "no successor is started: %s",
                     sup->set->argv == NULL ? "the command line is not known" : "there is one");
         return;

@@ -82,6 +82,8 @@ struct sx_child {
 /* Forks a worker or a checker of gen; SX_ERR_IO with errno, SX_ERR_BUSY without a slot. */
 int sx_child_start(struct sx_supervisor *sup, struct sx_generation *gen, enum sx_child_kind kind,
                    uint32_t index, struct sx_child **ret_child);
+/* Its place on the board is free, for its successors. */
+void sx_child_leave_slot(struct sx_supervisor *sup, struct sx_child *child);
 /* After it was reaped. */
 void sx_child_destroy(struct sx_supervisor *sup, struct sx_child *child);
 
@@ -168,6 +170,9 @@ uint32_t sx_seat_backoff_ms(uint32_t n_short_lives);
 /* Fills the seats that are due. */
 void sx_generation_fill_seats(struct sx_supervisor *sup, struct sx_generation *gen,
                               uint64_t now_ns);
+/* Workers that finish take the places of those that shall serve: the one that has had most time is
+ * killed.  False: none finishes. */
+bool sx_generation_make_room(struct sx_supervisor *sup, const struct sx_generation *gen);
 void sx_generation_drain(struct sx_generation *gen, uint32_t delay_ms);
 /* next serves instead: the same, but streams of plugins that it has unchanged go on for a while. */
 void sx_generation_retire(struct sx_generation *gen, const struct sx_generation *next);
@@ -237,7 +242,8 @@ void sx_environment_finish(struct sx_supervisor *sup);
 int sx_change_start_first(struct sx_supervisor *sup);
 /* The next one, by way of a checker; whatever fails is logged and changes nothing. */
 void sx_change_reload(struct sx_supervisor *sup);
-/* A reload waits for old generations, whose streams may go on: those of the oldest end. */
+/* A reload waits for old generations, whose streams may go on: those of the oldest end.  Where
+ * workers that finish have the places, and new ones may follow them, the oldest of them go. */
 void sx_change_make_room(struct sx_supervisor *sup);
 /* Can a reload begin now? */
 bool sx_change_is_possible(const struct sx_supervisor *sup);
@@ -317,11 +323,12 @@ void sx_crash_finish(struct sx_crash *crash);
 /* --- loops that do not come back: stall.c ------------------------------------------------- */
 
 void sx_stall_check(struct sx_supervisor *sup, uint64_t now_ns);
+/* If its call has ended, what it said when it was asked for it is no last word. */
+void sx_stall_settle(struct sx_supervisor *sup, struct sx_child *child);
 
 /* --- commands: command.c, ask.c ------------------------------------------------------------- */
 
-/* Listens at path from now on, where it did not; that it cannot is logged.  Between the rounds: it
- * frees clients. */
+/* Listens at path from now on, where it did not; that it cannot is logged.  Clients stay. */
 void sx_command_open(struct sx_supervisor *sup, const char *path);
 void sx_command_close(struct sx_supervisor *sup);
 /* Who asked for a reload before it begins hears how it ends. */
@@ -340,5 +347,6 @@ void sx_generations_describe(const struct sx_supervisor *sup, struct sx_buf *to)
 /* --- USR2: successor.c -------------------------------------------------------------------- */
 
 void sx_successor_start(struct sx_supervisor *sup);
+bool sx_successor_lives(const struct sx_supervisor *sup);
 
 #endif /* SX_SUPERVISOR_SUPERVISOR_PRIVATE_H */

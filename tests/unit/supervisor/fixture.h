@@ -133,6 +133,20 @@ static inline void configure(struct fixture *f, const char *server)
     write_text(f->dir, "development.json", text);
 }
 
+/* base.json with a plugin that the workers say they run, and further keys.  Any file is good
+ * enough: the supervisor looks into none. */
+static inline void enable_crashy(struct fixture *f, const char *more)
+{
+    char text[1024];
+
+    write_text(f->dir, "crashy.so", "no plugin");
+    (void)snprintf(text, sizeof text,
+                   "{ \"plugins\": { \"crashy\": { \"enabled\": true, \"path\": \"%s/crashy.so\" } "
+                   "}%s }\n",
+                   f->dir, more);
+    write_text(f->dir, "base.json", text);
+}
+
 static inline int make_fifo(const char *dir, const char *name)
 {
     char path[128];
@@ -316,6 +330,36 @@ static inline int connect_to(struct fixture *f, const char *socket_name)
         return -saved;
     }
     return fd;
+}
+
+/* What the server answers to a command that came through fd; closes fd. */
+static inline void read_verdict(int fd, char *text, size_t size)
+{
+    size_t len = 0;
+    ssize_t n;
+
+    while ((n = recv(fd, text + len, size - 1 - len, 0)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    (void)close(fd);
+}
+
+/* Gives a command through a socket of the fixture; the connection waits for the answer. */
+static inline int command(struct fixture *f, const char *socket_name, const char *line)
+{
+    int fd = connect_to(f, socket_name);
+
+    assert_true(fd >= 0);
+    assert_int_equal(send(fd, line, strlen(line), MSG_NOSIGNAL), strlen(line));
+    return fd;
+}
+
+static inline void expect_verdict(int fd, const char *expected)
+{
+    char text[4096];
+
+    read_verdict(fd, text, sizeof text);
+    assert_string_equal(text, expected);
 }
 
 /* The generation that answers; closes fd. */

@@ -1,6 +1,6 @@
 /*
  * worker.h - a worker that does what the file "mode" of the fixture's folder says, and tells of it
- * through a FIFO.
+ * through a FIFO.  SIGUSR2 makes any of them leave, as one does that has contained a fault.
  */
 #ifndef SX_TESTS_SUPERVISOR_WORKER_H
 #define SX_TESTS_SUPERVISOR_WORKER_H
@@ -30,6 +30,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "board/board.h"
 #include "board/control.h"
@@ -121,6 +122,34 @@ static inline void enter_plugin(const struct fake *w, uint32_t thread, uint64_t 
     sx_board_enter(t, plugin, route, 77, since_ns);
 }
 
+/* For the handlers of signals. */
+static struct fake *fake_of_signals;
+
+static inline void on_leave_signal(int signo)
+{
+    (void)signo;
+    (void)sx_control_send(fake_of_signals->spec.control_fd, SX_CONTROL_LEAVING,
+                          "a fault was contained");
+}
+
+/* Its loop is inside of a library, says so, and then comes back by itself.  The supervisor, which
+ * stands still meanwhile, is late for its next look at the board. */
+static inline void on_stall_signal(int signo)
+{
+    const uint64_t until_ns = sx_clock_mono_ns() + 100000000;
+
+    (void)signal(signo, SIG_IGN);
+    (void)kill(getppid(), SIGSTOP);
+    (void)sx_control_send(fake_of_signals->spec.control_fd, SX_CONTROL_CRASHED,
+                          "24 0x0 libc.so.6+0x3 plugin:crashy+0x1");
+    sx_board_leave(sx_board_thread_at(
+        sx_board_worker_at(fake_of_signals->board, fake_of_signals->spec.slot), 0));
+    while (sx_clock_mono_ns() < until_ns)
+        continue;
+    (void)kill(getppid(), SIGCONT);
+    tell(fake_of_signals, "back", "");
+}
+
 /* What is open besides the standard streams and what the spec names. */
 static inline void tell_leaks(const struct fake *w)
 {
@@ -194,6 +223,13 @@ static inline void fake_serve(struct fake *w)
     } else if (is_mode(w, "scribble")) { /* a time that tells nothing, and no last words */
         (void)signal(SX_CONTROL_STALL_SIGNAL, SIG_IGN);
         enter_plugin(w, 0, UINT64_MAX);
+    } else if (is_mode(w, "doze")) {
+        (void)signal(SX_CONTROL_STALL_SIGNAL, on_stall_signal);
+        enter_plugin(w, 0, 1);
+    } else if (is_mode(w, "guilty")) {
+        wait_for_gate(w);
+        enter_plugin(w, 0, 1);
+        abort();
     } else if (is_mode(w, "crash")) { /* last words, between what is none */
         (void)sx_control_send(w->spec.control_fd, SX_CONTROL_CRASHED,
                               "11 0xbad plugin:crashy+0x1 \x1b[31m no-place libc.so.6+0xffz ?+0x2 "
@@ -228,6 +264,9 @@ static inline bool fake_hear(struct fake *w, const struct sx_control_message *m)
         (void)fflush(stdout);
         tell(w, "reopened", "");
         return false;
+    case SX_CONTROL_QUARANTINE: tell(w, "quarantine", m->text); return false;
+    case SX_CONTROL_RELEASE: tell(w, "release", m->text); return false;
+    case SX_CONTROL_STREAMS: tell(w, "streams", m->text); return false;
     default: tell(w, "stop", ""); return true;
     }
 }
@@ -292,6 +331,8 @@ static inline int fake_main(char **argv)
     tell_leaks(&w);
     if (sx_control_adopt_spec(&w.spec) != 0 || sx_board_attach(w.spec.board_fd, &w.board) != 0)
         return 98;
+    fake_of_signals = &w;
+    (void)signal(SIGUSR2, on_leave_signal);
     read_mode(&w);
     tell(&w, w.is_checker ? "checking" : "starting", w.mode);
     if (fake_start_ends(&w, &rc)) {
