@@ -18,6 +18,7 @@
 #define SX_BOARD_MAX_BUCKETS 24
 #define SX_BOARD_STACK       4
 #define SX_BOARD_NONE        UINT32_MAX
+#define SX_BOARD_MAPPING     UINT64_MAX /* as a request: the plugin's file is being mapped */
 
 struct sx_board;        /* the mapping */
 struct sx_board_worker; /* one worker's part of it */

@@ -11,7 +11,7 @@
  *     failed REASON    could not start            drain DELAY GRACE
  *     drained          nothing left to finish     stop             end within a second
  *     leaving REASON   replace me, I finish       reopen           take the output that comes
- *     crashed FAULT    my last words              quarantine NAME SECONDS
+ *     crashed FAULT    my last words              quarantine NAME SECONDS [unmapped]
  *                                                 release NAME     of a plugin
  *                                                 streams MS NAME … of these plugins go on for
  *                                                                  so long in the drain that
@@ -21,7 +21,8 @@
  * the stack from the innermost on, each "plugin:NAME+OFFSET", "program+OFFSET", "FILE+OFFSET" of a
  * library, or "?+ADDRESS".  For SIGSYS the address is the number of the system call.
  *
- * What is quarantined when a worker starts lies in the channel before it does.
+ * What is quarantined when a worker starts lies in the channel before it does; a file that crashes
+ * when it is mapped is not mapped then.
  *
  * A worker accepts nothing before "serve": a generation takes over as a whole or not at all.
  */
@@ -37,6 +38,8 @@
 #define SX_CONTROL_MAX_TEXT   16000 /* of a reason; the rest is cut off */
 #define SX_CONTROL_MAX_LISTEN 64
 #define SX_CONTROL_MAX_SPEC   1024
+
+#define SX_CONTROL_UNMAPPED   "unmapped"
 
 /* By this signal the supervisor asks a worker whose loop does not come back for its last words. */
 #define SX_CONTROL_STALL_SIGNAL SIGXCPU

@@ -72,6 +72,7 @@ struct sx_plugin {
     bool keeps_streams; /* it is not drained before they have ended, or have to */
     bool had_turn;      /* in the order of starts */
     bool is_started, is_drained;
+    bool is_left_out;    /* its file was not mapped: it is quarantined in this process for good */
     bool is_quarantined; /* its routes answer 503, its timers rest; what it has begun goes on */
     uint64_t quarantine_until_ns; /* of CLOCK_MONOTONIC; for clients */
     bool is_broken;               /* it has faulted: nothing of it is called any more; atomic */
@@ -261,6 +262,11 @@ int sx_plugin_start(struct sx_plugin *p, struct sx_report *rep);
 
 /* quarantine.c: answers 503 for a quarantined plugin */
 void sx_quarantine_answer(const struct sx_plugin *p, struct sx_http_req *http);
+/* The same for a path that no route has, where it may be one of a plugin that was left out. */
+bool sx_quarantine_answer_path(const struct sx_plugins *ps, struct sx_slice host,
+                               struct sx_http_req *http);
+/* In the place of what its file would have said. */
+int sx_quarantine_leave_out(struct sx_plugin *p);
 
 /* access.c */
 void sx_access_log(struct sx_req *r);

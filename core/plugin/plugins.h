@@ -47,6 +47,10 @@ struct sx_plugins_settings {
     /* Or NULL.  The file is about to be mapped, or its check function called (then note is
      * given), and has come back (then it is NULL): who is told may name it if it does not. */
     void (*on_run)(void *arg, const char *path, const struct sx_plugin_note *note);
+    /* Or NULL.  Is this plugin's file not to be mapped?  The plugin is to be quarantined then: what
+     * lies under its mount point is answered 503, and so is everything else where it may have hooks
+     * on all routes. */
+    bool (*leaves_out)(void *arg, const char *name);
     void *run_arg;
 };
 

@@ -4,7 +4,12 @@
  * Its routes answer 503, and so do those of others where a hook of it would have to run: what a
  * guard cannot look at does not pass.  Its timers and notifications rest.  What it has begun ends
  * as ever, so that it loses nothing and is whole when it is released.
+ *
+ * One whose file cannot even be mapped is left out: of it only the configuration is known.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/text.h"
 #include "plugin/guard.h"
@@ -27,6 +32,10 @@ int sx_plugins_release(struct sx_plugins *ps, const char *name, struct sx_report
 
     if (p == NULL || !p->is_quarantined || ps->has_broken)
         return 0; /* or this process ends */
+    if (p->is_left_out) {
+        sx_report_add(rep, "the plugin \"%s\" was left out, and is released", p->note.name);
+        return SX_EINVAL;
+    }
     if (!p->is_started && ps->is_draining)
         return 0; /* too late to begin */
     if (!p->is_started && p->had_turn && sx_plugin_start(p, rep) < 0)
@@ -47,6 +56,59 @@ void sx_plugins_add_quarantined(const struct sx_plugins *ps, struct sx_buf *to)
     }
     if (before[1] == '\0')
         sx_buf_add_text(to, "]");
+}
+
+/* --- Without its file ------------------------------------------------------------------------ */
+
+static int never(sx_req *r)
+{
+    (void)r;
+    return SX_EINVAL;
+}
+
+static bool may_have_hooks_on_all(const struct sx_plugin *p)
+{
+    for (size_t i = 0; i < p->cfg->grants.n; i++)
+        if (strcmp(p->cfg->grants.v[i], sx_grant_name(SX_CAP_ALL_ROUTES)) == 0)
+            return true;
+    return false;
+}
+
+int sx_quarantine_leave_out(struct sx_plugin *p)
+{
+    if (!may_have_hooks_on_all(p))
+        return 0;
+    p->hooks = calloc(2, sizeof *p->hooks);
+    if (p->hooks == NULL)
+        return SX_ENOMEM;
+    p->manifest.needs = SX_CAP_ALL_ROUTES;
+    p->hooks[0].before = never; /* nobody calls it: the plugin is quarantined */
+    p->hooks[0].all_routes = 1;
+    return 0;
+}
+
+static bool is_under(struct sx_slice path, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    return path.len >= n && memcmp(path.data, prefix, n) == 0 &&
+           (path.len == n || path.data[n] == '/' || n == 0);
+}
+
+bool sx_quarantine_answer_path(const struct sx_plugins *ps, struct sx_slice host,
+                               struct sx_http_req *http)
+{
+    for (size_t i = 0; i < ps->n_plugins; i++) {
+        const struct sx_plugin *p = &ps->plugins[i];
+
+        if (!p->is_left_out || !is_under(http->path, p->cfg->prefix) ||
+            (p->cfg->host != NULL && *p->cfg->host != '\0' &&
+             !sx_slice_is_nocase(host, p->cfg->host)))
+            continue;
+        sx_quarantine_answer(p, http);
+        return true;
+    }
+    return false;
 }
 
 void sx_quarantine_answer(const struct sx_plugin *p, struct sx_http_req *http)

@@ -154,16 +154,15 @@ static int prepare_owner(struct sx_plugin *p)
 
 static int load_plugin(struct sx_plugin *p, struct sx_report *rep)
 {
-    int err = map_file(p, rep);
+    int err = p->is_left_out ? sx_quarantine_leave_out(p) : map_file(p, rep);
 
-    if (err == 0) {
+    if (err == 0 && !p->is_left_out) {
         *p->manifest.host = p->set->host;
         (void)sx_options_take(p, p->set->set.config, rep);
         for (const sx_metric *m = p->metrics; m != NULL && m->name != NULL; m++)
             p->n_metrics++;
-        err = prepare_owner(p);
     }
-    return err;
+    return err == 0 ? prepare_owner(p) : err;
 }
 
 static size_t count_enabled(const struct sx_config *cfg)
@@ -208,6 +207,7 @@ static int create_set(const struct sx_plugins_settings *set, struct sx_plugins *
         p->cfg = &set->config->plugins[i];
         p->index = (uint32_t)ps->n_plugins++;
         p->board = SX_BOARD_NONE;
+        p->is_left_out = set->leaves_out != NULL && set->leaves_out(set->run_arg, p->cfg->name);
         sx_list_init(&p->timers);
         sx_list_init(&p->listeners);
     }

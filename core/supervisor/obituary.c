@@ -22,7 +22,7 @@ struct last_words {
     char request_id[sizeof((struct sx_board_thread *)0)->request_id];
     uint64_t request;
     uint64_t ran_ms;
-    bool has_route;
+    bool has_route, was_mapping;
 };
 
 /* Only what a log line can carry. */
@@ -53,6 +53,7 @@ static bool read_entry(const struct sx_supervisor *sup, const struct sx_board_th
     ret_words->request = frame.request;
     ret_words->ran_ms = frame.since_ns <= now_ns ? (now_ns - frame.since_ns) / NS_PER_MS : 0;
     ret_words->has_route = ret_words->name.route[0] != '\0';
+    ret_words->was_mapping = frame.request == SX_BOARD_MAPPING;
     return true;
 }
 
@@ -208,13 +209,14 @@ bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_
 }
 
 bool sx_obituary_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
-                         char ret_name[SX_QUARANTINE_MAX_NAME])
+                         char ret_name[SX_QUARANTINE_MAX_NAME], bool *ret_was_mapping)
 {
     struct last_words words;
 
     if (!find_suspect(sup, child, &words))
         return false;
     (void)snprintf(ret_name, SX_QUARANTINE_MAX_NAME, "%s", words.name.plugin);
+    *ret_was_mapping = words.was_mapping;
     return true;
 }
 
@@ -270,7 +272,7 @@ void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_chil
     sx_buf_finish(&b);
 }
 
-void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_child *child,
+bool sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_child *child,
                              const char *reason)
 {
     const struct sx_board_thread *fault = sx_board_fault_of(
@@ -281,9 +283,16 @@ void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_ch
     sx_buf_init(&b, MAX_TEXT);
     add_name(&b, child);
     sx_buf_printf(&b, " finishes what it has and ends: %s", reason);
+    if (fault->thread == 0) { /* what its threads run is no fault of theirs */
+        sx_log_line(sup->log, SX_LOG_WARNING, NULL, "%s",
+                    sx_buf_text(&b) != NULL ? b.data : reason);
+        sx_buf_finish(&b);
+        return false;
+    }
     add_crash(sup, child, &b);
     if (find_suspect(sup, child, &words))
         add_words(&b, fault->thread - 1, &words);
     log_with_suspect(sup, child, SX_LOG_ERROR, sx_buf_text(&b) != NULL ? b.data : reason);
     sx_buf_finish(&b);
+    return true;
 }

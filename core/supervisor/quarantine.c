@@ -7,7 +7,8 @@
  *
  * A quarantine belongs to the bytes of a plugin: another build of it starts without one.  Workers
  * are told; those that start with a quarantined plugin do not call its start function before it
- * is released, so a crash in there is caught as any other.
+ * is released, so a crash in there is caught as any other.  A file that has crashed as it was
+ * mapped is not mapped by them; those that lack it are replaced when it is released.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct sx_offender {
     char name[SX_QUARANTINE_MAX_NAME];
     char sha256[SX_SHA256_HEX + 1];
     enum offender_state state;
+    bool is_unmapped;  /* its file has crashed as it was mapped */
     uint64_t until_ns; /* of the state; of OFFENDER_COUNTED: then it is forgotten */
     uint32_t n_terms;  /* quarantines in a row */
     uint32_t n_faults;
@@ -90,11 +92,12 @@ static uint64_t seconds_left(const struct sx_offender *o, uint64_t now_ns)
 
 static void tell(const struct sx_offender *o, int control_fd, uint64_t now_ns)
 {
-    char text[SX_QUARANTINE_MAX_NAME + 32];
+    char text[SX_QUARANTINE_MAX_NAME + 48];
 
     if (o->state == OFFENDER_QUARANTINED) {
-        (void)snprintf(text, sizeof text, "%s %llu", o->name,
-                       (unsigned long long)seconds_left(o, now_ns));
+        (void)snprintf(text, sizeof text, "%s %llu%s", o->name,
+                       (unsigned long long)seconds_left(o, now_ns),
+                       o->is_unmapped ? " " SX_CONTROL_UNMAPPED : "");
         (void)sx_control_send(control_fd, SX_CONTROL_QUARANTINE, text);
     } else {
         (void)sx_control_send(control_fd, SX_CONTROL_RELEASE, o->name);
@@ -212,9 +215,11 @@ void sx_quarantine_count(struct sx_supervisor *sup, struct sx_child *child)
     char name[SX_QUARANTINE_MAX_NAME];
     const struct sx_copy *copy;
     struct sx_offender *o;
+    bool was_mapping;
 
     if (child->is_counted || sup->phase != SX_PHASE_SERVING || sup->is_paused ||
-        child->gen == NULL || child->gen != sup->current || !sx_obituary_suspect(sup, child, name))
+        child->gen == NULL || child->gen != sup->current ||
+        !sx_obituary_suspect(sup, child, name, &was_mapping))
         return;
     child->is_counted = true;
     copy = sx_generation_copy_of(child->gen, name);
@@ -230,8 +235,10 @@ void sx_quarantine_count(struct sx_supervisor *sup, struct sx_child *child)
     }
     if (o == NULL)
         o = add(sup, name, copy->sha256);
-    if (o != NULL)
-        count(sup, o);
+    if (o == NULL)
+        return;
+    o->is_unmapped = o->is_unmapped || (was_mapping && child->ready_ns == 0);
+    count(sup, o);
 }
 
 uint64_t sx_quarantine_due_ns(const struct sx_supervisor *sup)

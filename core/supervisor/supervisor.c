@@ -53,8 +53,8 @@ static void on_leaving(struct sx_supervisor *sup, struct sx_child *child, const 
         sx_child_kill(child, NULL);
         return;
     }
-    sx_obituary_log_leaving(sup, child, reason);
-    sx_quarantine_count(sup, child);
+    if (sx_obituary_log_leaving(sup, child, reason))
+        sx_quarantine_count(sup, child);
     if (child->state == SX_CHILD_DRAINING) { /* it was finishing already */
         sx_child_end_streams(child, child->gen->config->server.drain_ms);
         return;

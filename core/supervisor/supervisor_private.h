@@ -274,16 +274,16 @@ void sx_reaper_run(struct sx_supervisor *sup);
 /* How it ended and what the board says it was running; caller frees; NULL without memory. */
 char *sx_obituary_text(const struct sx_supervisor *sup, const struct sx_child *child, int status);
 void sx_obituary_log(const struct sx_supervisor *sup, const struct sx_child *child, int status);
-/* It has contained a fault of a plugin and finishes what it has. */
-void sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_child *child,
+/* It finishes what it has.  Has it contained a fault of a plugin? */
+bool sx_obituary_log_leaving(const struct sx_supervisor *sup, const struct sx_child *child,
                              const char *reason);
 /* What a worker is running that is still alive, but whose loop has stopped. */
 void sx_obituary_log_stall(const struct sx_supervisor *sup, const struct sx_child *child);
 /* Does the board say that it was inside a plugin? */
 bool sx_obituary_blames_plugin(const struct sx_supervisor *sup, const struct sx_child *child);
-/* Which one, now or when its fault was contained; false: none. */
+/* Which one, now or when its fault was contained, and was its file being mapped?  False: none. */
 bool sx_obituary_suspect(const struct sx_supervisor *sup, const struct sx_child *child,
-                         char ret_name[SX_QUARANTINE_MAX_NAME]);
+                         char ret_name[SX_QUARANTINE_MAX_NAME], bool *ret_was_mapping);
 
 /* --- plugins that crash again and again: quarantine.c ---------------------------------------- */
 

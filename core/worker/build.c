@@ -57,7 +57,17 @@ static void on_run(void *arg, const char *path, const struct sx_plugin_note *not
         sx_board_leave(loop);
     else
         sx_board_enter(loop, sx_board_add_plugin(w->board, note->name, note->version, note->build),
-                       SX_BOARD_NONE, 0, sx_clock_mono_ns());
+                       SX_BOARD_NONE, SX_BOARD_MAPPING, sx_clock_mono_ns());
+}
+
+static bool leaves_out(void *arg, const char *name)
+{
+    const struct sx_worker *w = arg;
+
+    for (size_t i = 0; i < w->n_quarantines; i++)
+        if (w->quarantines[i].is_left_out && strcmp(w->quarantines[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 static int load_plugins(struct sx_worker *w, struct sx_report *rep)
@@ -67,6 +77,7 @@ static int load_plugins(struct sx_worker *w, struct sx_report *rep)
                                        .log = w->log,
                                        .n_copies = w->copies.n,
                                        .on_run = on_run,
+                                       .leaves_out = leaves_out,
                                        .run_arg = w };
     int err;
 

@@ -158,7 +158,8 @@ void sx_worker_drain(struct sx_worker *w, uint32_t delay_ms, uint32_t grace_ms)
     /* With a successor there is time: an idle client may ask once more, and is then told to
      * close, so that no request meets a closing connection. */
     w->idle_ms = sx_board_has_successor(w->board, w->spec.generation) ? grace_ms / 4 * 3 : 0;
-    if (sx_plugins_have_broken(w->plugins)) /* replaced as well, but to be gone soon */
+    if (sx_plugins_have_broken(w->plugins) ||
+        w->is_replaced) /* replaced as well, but to be gone soon */
         w->idle_ms = BROKEN_IDLE_MS < grace_ms ? BROKEN_IDLE_MS : grace_ms;
     w->phase = WORKER_LEAVING;
     if (delay_ms == 0)

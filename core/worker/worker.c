@@ -118,16 +118,19 @@ static int begin_serving(struct sx_worker *w)
     return 0;
 }
 
-/* "NAME SECONDS".  Before the plugins are loaded it is kept for them. */
+/* "NAME SECONDS", and perhaps " unmapped".  Before the plugins are loaded it is kept for them. */
 static void quarantine(struct sx_worker *w, const char *text)
 {
     const char *space = strchr(text, ' ');
     struct sx_worker_quarantine *q;
     uint64_t seconds;
     char name[64];
+    size_t len;
 
-    if (space == NULL || (size_t)(space - text) >= sizeof name ||
-        sx_parse_uint(space + 1, strlen(space + 1), &seconds) < 0 || seconds > UINT32_MAX)
+    if (space == NULL || (size_t)(space - text) >= sizeof name)
+        return;
+    len = strcspn(space + 1, " ");
+    if (sx_parse_uint(space + 1, len, &seconds) < 0 || seconds > UINT32_MAX)
         return;
     (void)snprintf(name, sizeof name, "%.*s", (int)(space - text), text);
     if (w->plugins != NULL) {
@@ -141,9 +144,11 @@ static void quarantine(struct sx_worker *w, const char *text)
     q += w->n_quarantines++;
     memcpy(q->name, name, sizeof q->name);
     q->seconds = (uint32_t)seconds;
+    q->is_left_out = strcmp(space + 1 + len, " " SX_CONTROL_UNMAPPED) == 0;
 }
 
-/* A plugin that does not start now is one that crashes again. */
+/* A plugin that does not start now is one that crashes again; one whose file was not mapped is none
+ * that this process could have. */
 static void release(struct sx_worker *w, const char *name)
 {
     struct sx_report rep;
@@ -153,9 +158,11 @@ static void release(struct sx_worker *w, const char *name)
             w->quarantines[i].name[0] = '\0';
     sx_report_init(&rep);
     if (w->plugins != NULL && sx_plugins_release(w->plugins, name, &rep) < 0 &&
-        !sx_plugins_have_broken(w->plugins)) /* which has said so */
+        !sx_plugins_have_broken(w->plugins)) { /* which has said so */
+        w->is_replaced = true;
         (void)sx_control_send(w->spec.control_fd, SX_CONTROL_LEAVING,
                               rep.n_faults > 0 ? rep.faults[0] : "a plugin did not start");
+    }
     sx_report_finish(&rep);
 }
 

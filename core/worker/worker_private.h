@@ -29,6 +29,7 @@ enum sx_worker_phase {
 struct sx_worker_quarantine {
     char name[64];
     uint32_t seconds;
+    bool is_left_out; /* its file is not to be mapped */
 };
 
 struct sx_worker {
@@ -43,6 +44,7 @@ struct sx_worker {
     struct sx_board_worker *slot;
     enum sx_worker_phase phase;
     bool is_check;
+    bool is_replaced; /* it has said that it leaves */
 
     uv_loop_t loop;
     uv_poll_t control;

@@ -1,11 +1,18 @@
-/* constructor_segv - kills whoever maps it, before it is asked anything. */
+/*
+ * constructor_segv - kills whoever maps it, before it is asked anything; where SX_TEST_TROUBLE
+ * names a file, only while that is there.
+ */
 #include <sx/plugin.h>
 
 #include <signal.h>
+#include <unistd.h>
 
 __attribute__((constructor)) static void crash(void)
 {
-    (void)raise(SIGSEGV);
+    const char *file = getenv("SX_TEST_TROUBLE");
+
+    if (file == NULL || access(file, F_OK) == 0)
+        (void)raise(SIGSEGV);
 }
 
 static int answer(sx_req *r)

@@ -138,6 +138,39 @@ def test_a_plugin_that_does_not_start_any_more_is_left_out(server, tmp_path, pro
     wait.until(lambda: s.get("/early").status == 200, "its start")
 
 
+@pytest.mark.parametrize("grants, other", [([], 200), (["all_routes"], 503)])
+def test_a_file_that_crashes_as_it_is_mapped_is_left_out(server, tmp_path, program, grants, other):
+    """It was mapped once, so the generation serves.  Nobody knows whether it has hooks."""
+    file = tmp_path / "trouble"
+    env = {**PLAIN, "SX_TEST_TROUBLE": str(file)}
+    late = {"constructor_segv": {"mount": {"prefix": "/late"}, "grants": grants}}
+    path, name = "/late/constructor_segv", "constructor_segv"
+    s = server({"quarantine": LONG}, plugins={**late, "hello": {}}, env=env, may_die=True,
+               wants_database=False)
+    assert s.get(path).status == 200
+
+    file.touch()
+    os.kill(s.workers()[0], signal.SIGKILL)
+    s.wait_line(f'plugin "{name}" is quarantined for 3600 s: 2 crashes')
+
+    wait.until(lambda: is_quarantined(s, path, name), "a worker without it")
+    assert is_quarantined(s, "/late", name) and is_quarantined(s, "/late/whatever", name)
+    assert (s.get("/hello").status, s.get("/later").status) == (other, 404)
+    s.reload()
+    assert is_quarantined(s, path, name) and s.get("/hello").status == other
+
+    file.unlink()
+    with s.connect() as idle:
+        assert idle.request("GET", "/later").status == 404
+        done = program("release", name, "--config", s.config, "--env", "development",
+                       env={**env, "PORT": str(s.port)})
+        assert done.returncode == 0, done.stderr
+        wait.until(lambda: s.get(path).status == 200, "a worker with it")
+        assert idle.request("GET", "/later").status == 404  # nobody was cut off
+    assert s.get("/hello").status == 200
+    assert 'sx_plugin_crashes_total{plugin="constructor_segv"} 2\n' in s.get("/_sx/metrics").text
+
+
 def test_another_file_of_the_plugin_begins_without_a_quarantine(server, build, tmp_path):
     file = tmp_path / "faults.so"
     shutil.copy(process.plugin_file(build, "faults"), file)
@@ -153,4 +186,4 @@ def test_another_file_of_the_plugin_begins_without_a_quarantine(server, build, t
         more.write(b"another build")
     s.reload()
     s.wait_line("is another one now, or gone: its quarantine has ended")
-    assert s.get("/faults/double-reply").status == 200
+    wait.until(lambda: s.get("/faults/double-reply").status == 200, "the new workers alone")
