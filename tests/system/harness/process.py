@@ -119,8 +119,8 @@ class Server:
                 return
         raise AssertionError("no free port")
 
-    def launch(self):
-        self.port = free_port()
+    def launch(self, port=None):
+        self.port = port or free_port()
         self.process = subprocess.Popen(
             [self.executable, "serve", "--config", self.config], cwd=self.home,
             env=environment({**self.env, "PORT": str(self.port)}), stdin=subprocess.DEVNULL,
