@@ -138,7 +138,7 @@ void sx_dispatch_head(struct sx_http_req *http)
     case SX_ROUTE_FOUND: take_route(r, &m); break;
     case SX_ROUTE_NO_METHOD: refuse_method(ps, http, m.allow); break;
     case SX_ROUTE_NO_PATH:
-        if (!sx_quarantine_answer_path(ps, host, http))
+        if (!sx_quarantine_answer_path(ps, host_name(http->host), http))
             (void)sx_http_problem(http, 404, "not_found", "nothing is served at this path");
         break;
     }
