@@ -108,13 +108,17 @@ static int call_error(struct sx_req *r, const struct sx_db_failure *f)
 {
     sx_db_error err;
     sx_db_error_fn *fn = r->on_db_error;
+    int result = f->is_busy ? SX_EBUSY : SX_EDB;
 
     sx_note_failure(r, f);
-    if (fn == NULL)
-        return f->is_busy ? SX_EBUSY : SX_EDB;
-    r->on_db_error = NULL;
-    sx_db_error_fill(&err, f);
-    return fn(r, &err, r->on_db_error_arg);
+    if (fn != NULL) {
+        r->on_db_error = NULL;
+        sx_db_error_fill(&err, f);
+        result = fn(r, &err, r->on_db_error_arg);
+    }
+    if (result < 0) /* otherwise it was expected, and is answered */
+        sx_tell_failure(r, f);
+    return result;
 }
 
 static int call_success(struct sx_req *r, enum sx_op_kind op, struct sx_db_rows *const *rows)

@@ -63,8 +63,10 @@ static void take_failure(struct sx_db *db)
         return;
     sx_db_error_fill(&db->error, f);
     db->has_error = true;
-    if (db->req != NULL && !(f->is_retryable && db->may_retry))
+    if (db->req != NULL && !(f->is_retryable && db->may_retry)) {
         sx_note_failure(db->req, f);
+        sx_tell_failure(db->req, f);
+    }
 }
 
 const sx_rows *sx_host_db_exec(sx_db *db, const sx_stmt *stmt)

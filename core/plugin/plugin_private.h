@@ -342,7 +342,9 @@ int sx_stmts_copy(struct sx_arena *a, const sx_stmt *stmts, size_t n, struct sx_
 void sx_listeners_free(struct sx_plugin *p);
 void sx_db_error_fill(sx_db_error *to, const struct sx_db_failure *f);
 int sx_db_failure_status(const struct sx_db_failure *f, const char **ret_code);
+/* What it would be answered with; and the line in the log, for what the plugin did not expect. */
 void sx_note_failure(struct sx_req *r, const struct sx_db_failure *f);
+void sx_tell_failure(const struct sx_req *r, const struct sx_db_failure *f);
 
 const sx_rows *sx_host_db_exec(sx_db *db, const sx_stmt *stmt);
 int sx_host_db_control(sx_db *db, int32_t verb);

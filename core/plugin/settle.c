@@ -36,9 +36,13 @@ int sx_db_failure_status(const struct sx_db_failure *f, const char **ret_code)
 
 void sx_note_failure(struct sx_req *r, const struct sx_db_failure *f)
 {
+    r->db_status = sx_db_failure_status(f, &r->db_code);
+}
+
+void sx_tell_failure(const struct sx_req *r, const struct sx_db_failure *f)
+{
     void (*report)(struct sx_plugin *, const struct sx_req *, const char *, ...);
 
-    r->db_status = sx_db_failure_status(f, &r->db_code);
     if (r->db_status < 500 || f->is_lost || f->is_busy)
         return; /* an outage is told by the pool, not by each request */
     report = r->db_status == 500 ? sx_report_fault : sx_report_outage;
