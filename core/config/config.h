@@ -64,6 +64,7 @@ struct sx_config_http {
     uint32_t body_bytes;             /* 413 above, unless the route says otherwise */
     uint32_t spool_bytes;            /* an uploaded part above it goes to a file    */
     uint32_t upload_bytes;           /* all parts of one upload together            */
+    uint32_t spooled_bytes;          /* files of all uploads of a worker; 0: any    */
     uint32_t response_bytes;         /* a buffered response                         */
     uint32_t pipelined;              /* requests of one connection under way        */
     uint32_t unread_bytes;           /* answers a client has not read: stop reading */

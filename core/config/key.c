@@ -119,6 +119,8 @@ const struct config_key config_keys[] = {
         "An uploaded part above this goes to a file."),
     INT("http.upload_bytes", http.upload_bytes, 0, GIB, "bytes", "33554432",
         "All parts of one upload together; 413 above."),
+    INT("http.spooled_bytes", http.spooled_bytes, 0, GIB, "bytes", "268435456",
+        "Files of all uploads of a worker together; 507 above. 0: no limit."),
     INT("http.response_bytes", http.response_bytes, 1024, GIB, "bytes", "67108864",
         "Longest response that is not a stream."),
     INT("http.pipelined", http.pipelined, 1, 10000, NULL, "32",

@@ -47,7 +47,11 @@ static int form_status(int err)
         return -413;
     if (err == SX_ERR_INVALID)
         return -400;
-    return err == SX_ERR_IO && (errno == EMFILE || errno == ENFILE) ? -503 : -500;
+    if (err != SX_ERR_IO)
+        return -500;
+    return errno == EMFILE || errno == ENFILE                     ? -503
+           : errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? -507
+                                                                  : -500;
 }
 
 /* Hands content up: to the form parser, into memory, or nowhere. */

@@ -134,6 +134,7 @@ struct sx_http_limits {
     uint32_t body_bytes, spool_bytes, upload_bytes, response_bytes;
     uint32_t pipelined, unread_bytes, connections;
     uint32_t connections_per_client; /* of one address; 0: any number */
+    uint32_t spooled_bytes;          /* files of all uploads together; 0: no limit */
     uint32_t buffered_bytes;         /* bodies, and as much of answers, of all connections */
     uint32_t header_ms, body_ms, idle_ms, write_ms, request_ms;
     uint32_t min_body_rate, min_write_rate; /* bytes/s in each body_ms and write_ms; 0: any */

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "http/http.h"
+#include "http/spool.h"
 
 #define SX_HTTP_READ_BYTES        65536u
 #define SX_HTTP_SPARE_BUFS        64u
@@ -67,6 +68,7 @@ struct sx_http_server {
     struct sx_buf spare_bufs[SX_HTTP_SPARE_BUFS];
     uint32_t n_spare_bufs;
     struct sx_http_budget bodies, answers;
+    struct sx_spool_room uploads;
     struct sx_peers *peers; /* NULL: as many connections of one address as it likes */
     struct sx_wheel wheel;
     struct sx_timeout idle;  /* of the drain: idle connections close  */

@@ -41,12 +41,13 @@ static void refuse(struct sx_http_conn *c, struct sx_http_req *r, int status, co
                   { 501, "not_implemented" },
                   { 503, "busy" },
                   { 505, "version_not_supported" },
+                  { 507, "no_room_for_upload" },
                   { 0, "bad_request" } };
     size_t i = 0;
 
     while (codes[i].status != 0 && codes[i].status != status)
         i++;
-    if (status == 503)
+    if (status == 503 || status == 507)
         sx_http_add_line(r, "Retry-After", "1");
     (void)sx_http_problem(r, status, codes[i].code, "%s", why);
     complete_last(c, r);
@@ -81,6 +82,7 @@ static const char *body_fault(int status)
     return status == 413   ? "the body is larger than this route accepts"
            : status == 500 ? "the body could not be kept, for want of memory or disk"
            : status == 503 ? "the body could not be kept now: too many files are open"
+           : status == 507 ? "the disk, or what uploads may have of it, is full: try again later"
                            : "the body is not framed as RFC 9112 says";
 }
 
@@ -138,7 +140,8 @@ static void begin_multipart(struct sx_http_req *r)
                                          .max_header_bytes = SX_HTTP_PART_HEADER_BYTES,
                                          .spool_bytes = limits->spool_bytes,
                                          .upload_bytes = limits->upload_bytes,
-                                         .spool_dir = r->server->set.spool_dir };
+                                         .spool_dir = r->server->set.spool_dir,
+                                         .room = &r->server->uploads };
 
     if (!r->wants_multipart || r->resp.status != 0)
         return;

@@ -144,6 +144,7 @@ static int begin_part(struct sx_multipart *mp)
     if (n == NULL)
         return SX_ERR_NOMEM;
     sx_spool_init(&n->spool);
+    n->spool.room = mp->limits.room;
     if (mp->last != NULL)
         mp->last->next = n;
     else

@@ -15,14 +15,16 @@
 #include "base/slice.h"
 
 struct sx_multipart;
+struct sx_spool_room;
 
 struct sx_multipart_limits {
     uint32_t max_parts;
-    uint32_t max_header_bytes; /* of one part, all its lines                     */
-    uint32_t spool_bytes;      /* a larger part goes to a file; so does any that
-                                * would bring the memory of all above 8 times it */
-    uint64_t upload_bytes;     /* all bytes but delimiters and part headers      */
-    const char *spool_dir;     /* borrowed during the parser's life              */
+    uint32_t max_header_bytes;  /* of one part, all its lines                     */
+    uint32_t spool_bytes;       /* a larger part goes to a file; so does any that
+                                 * would bring the memory of all above 8 times it */
+    uint64_t upload_bytes;      /* all bytes but delimiters and part headers      */
+    const char *spool_dir;      /* borrowed during the parser's life              */
+    struct sx_spool_room *room; /* of the files of all uploads; borrowed, or NULL */
 };
 
 /* A finished part.  The texts are NUL-terminated. */

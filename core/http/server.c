@@ -170,6 +170,7 @@ int sx_http_server_create(const struct sx_http_settings *set, struct sx_http_ser
     sx_list_init(&s->spare_reqs);
     sx_http_budget_init(&s->bodies);
     sx_http_budget_init(&s->answers);
+    s->uploads.max = set->limits.spooled_bytes;
     sx_wheel_init(&s->wheel, uv_now(s->loop));
     sx_timeout_init(&s->idle, on_idle_over);
     sx_request_ids_init(&s->ids);

@@ -19,6 +19,8 @@ void sx_spool_init(struct sx_spool *s)
     s->path = NULL;
     s->fd = -1;
     s->size = 0;
+    s->room = NULL;
+    s->taken = 0;
 }
 
 void sx_spool_finish(struct sx_spool *s)
@@ -30,6 +32,25 @@ void sx_spool_finish(struct sx_spool *s)
     if (s->path != NULL)
         (void)unlink(s->path);
     s->path = NULL;
+    if (s->room != NULL)
+        s->room->used -= s->taken;
+    s->taken = 0;
+}
+
+/* For a file of so many bytes, as a quota does it. */
+static int take_room(struct sx_spool *s, uint64_t bytes)
+{
+    struct sx_spool_room *room = s->room;
+
+    if (room == NULL)
+        return 0;
+    if (room->max > 0 && bytes - s->taken > room->max - room->used) {
+        errno = EDQUOT;
+        return SX_ERR_IO;
+    }
+    room->used += bytes - s->taken;
+    s->taken = bytes;
+    return 0;
 }
 
 static int write_all(int fd, const char *data, size_t len)
@@ -79,9 +100,12 @@ static int move_to_file(struct sx_spool *s, struct sx_arena *a, const char *dir)
 int sx_spool_write(struct sx_spool *s, struct sx_arena *a, const char *dir, uint32_t memory_bytes,
                    const char *data, size_t len)
 {
+    bool moves = s->path == NULL && (s->size > memory_bytes || len > memory_bytes - s->size);
     int err = 0;
 
-    if (s->path == NULL && (s->size > memory_bytes || len > memory_bytes - s->size))
+    if (moves || s->path != NULL)
+        err = take_room(s, s->size + len);
+    if (err == 0 && moves)
         err = move_to_file(s, a, dir);
     if (err < 0)
         return err;

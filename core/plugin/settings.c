@@ -15,6 +15,7 @@ static struct sx_http_limits limits_of(const struct sx_config_http *h)
         .body_bytes = h->body_bytes,
         .spool_bytes = h->spool_bytes,
         .upload_bytes = h->upload_bytes,
+        .spooled_bytes = h->spooled_bytes,
         .response_bytes = h->response_bytes,
         .pipelined = h->pipelined,
         .unread_bytes = h->unread_bytes,

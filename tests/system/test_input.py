@@ -1,5 +1,7 @@
 """Bad input: a problem that says what was wrong, at once, and a server that goes on."""
+import os
 import pathlib
+import subprocess
 
 import pytest
 
@@ -174,6 +176,55 @@ def test_a_client_that_leaves_in_the_middle_leaves_no_file(forms):
 
     assert until(lambda: not spooled(forms), "no spool file")
     assert forms.post("/forms/describe", body, MULTIPART).status == 200
+
+
+def open_upload(s, body, n_bytes):
+    """A client that has sent so much of its upload, and sends the rest when it is told."""
+    head = (f"POST /forms/describe HTTP/1.1\r\nHost: t\r\nContent-Type: {MULTIPART}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode()
+    conn = s.connect()
+    conn.send(head + body[:n_bytes])
+    return conn
+
+
+def test_uploads_have_a_limit_together(server):
+    s = server({"http": {**LIMITS["http"], "spooled_bytes": 300000}}, plugins=["forms"],
+               wants_database=False)
+    body = form(("file", "a", b"x" * 200000))
+    with open_upload(s, body, 190000) as first:
+        until(lambda: sum(path.stat().st_size for path in spooled(s)) > 150000, "most of a file")
+
+        told = s.post("/forms/describe", body, MULTIPART)
+
+        assert is_problem(told, 507, "no_room_for_upload") and told.header("Retry-After") == "1"
+        first.send(body[190000:])
+        assert first.response().json["size"] == 200000
+    assert until(lambda: not spooled(s), "no spool file")
+    for _ in range(3):  # what was taken is given back, also by the one that was refused
+        assert s.post("/forms/describe", body, MULTIPART).status == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
+def test_a_full_disk_is_told_and_leaves_nothing(server, tmp_path):
+    disk = tmp_path / "state/uploads"
+    (tmp_path / "state").mkdir(mode=0o700)
+    disk.mkdir(mode=0o700)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=0700", "tmpfs", disk],
+                      check=False).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    try:
+        s = server({**LIMITS, "server": {"state_dir": str(tmp_path / "state")}}, plugins=["forms"],
+                   wants_database=False)
+
+        told = s.post("/forms/describe", form(("file", "a", b"x" * 250000)), MULTIPART)
+
+        assert is_problem(told, 507, "no_room_for_upload") and told.header("Retry-After") == "1"
+        assert until(lambda: not list(disk.iterdir()), "no spool file")
+        small = form(("file", "a", b"x" * 50000))
+        assert s.post("/forms/describe", small, MULTIPART).json["where"] == "file"
+        assert until(lambda: not list(disk.iterdir()), "no spool file")
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 FILE = form(("file", "a", b"x"))

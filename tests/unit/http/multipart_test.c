@@ -24,8 +24,8 @@
 
 static char dir[64];
 
-static const struct sx_multipart_limits generous = { 10, 400, 1000, 10000, dir };
-static const struct sx_multipart_limits spooling = { 10, 400, 3, 10000, dir };
+static const struct sx_multipart_limits generous = { 10, 400, 1000, 10000, dir, NULL };
+static const struct sx_multipart_limits spooling = { 10, 400, 3, 10000, dir, NULL };
 
 static int setup(void **state)
 {
@@ -222,16 +222,16 @@ static void limits_are_told_apart_from_faults(void **state)
         struct sx_multipart_limits limits;
         const char *outcome;
     } cases[] = {
-        { two, { 2, 400, 100, 8, dir }, "a=abcd;a=efgh;" },
-        { two, { 1, 400, 100, 8, dir }, "-4" },
-        { two, { 0, 400, 100, 8, dir }, "-4" },
-        { two, { 2, 400, 100, 7, dir }, "-4" },
-        { two, { 2, 400, 1, 7, dir }, "-4" },
-        { two, { 2, sizeof PART + 1, 100, 8, dir }, "a=abcd;a=efgh;" },
-        { two, { 2, sizeof PART, 100, 8, dir }, "-4" },
-        { padded, { 2, 400, 100, 8, dir }, "a=abcd;" },
-        { padded, { 2, 400, 100, 7, dir }, "-4" },
-        { two, { 2, 400, 1, 8, "/tmp/no/such/folder" }, "-11" },
+        { two, { 2, 400, 100, 8, dir, NULL }, "a=abcd;a=efgh;" },
+        { two, { 1, 400, 100, 8, dir, NULL }, "-4" },
+        { two, { 0, 400, 100, 8, dir, NULL }, "-4" },
+        { two, { 2, 400, 100, 7, dir, NULL }, "-4" },
+        { two, { 2, 400, 1, 7, dir, NULL }, "-4" },
+        { two, { 2, sizeof PART + 1, 100, 8, dir, NULL }, "a=abcd;a=efgh;" },
+        { two, { 2, sizeof PART, 100, 8, dir, NULL }, "-4" },
+        { padded, { 2, 400, 100, 8, dir, NULL }, "a=abcd;" },
+        { padded, { 2, 400, 100, 7, dir, NULL }, "-4" },
+        { two, { 2, 400, 1, 8, "/tmp/no/such/folder", NULL }, "-11" },
     };
 
     (void)state;

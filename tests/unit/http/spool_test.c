@@ -48,6 +48,35 @@ static int put(struct sx_spool *s, struct place *p, const char *text)
     return sx_spool_write(s, &p->arena, p->dir, 8, text, strlen(text));
 }
 
+static void files_share_a_room_and_give_it_back(void **state)
+{
+    struct sx_spool_room room = { .max = 20 };
+    struct sx_spool small, a, b;
+
+    sx_spool_init(&small);
+    sx_spool_init(&a);
+    sx_spool_init(&b);
+    small.room = a.room = b.room = &room;
+    assert_int_equal(put(&small, *state, "abcdefgh"), 0);
+    assert_int_equal(room.used, 0); /* it is in memory */
+    assert_int_equal(put(&a, *state, "0123456789"), 0);
+    assert_int_equal(put(&a, *state, "0"), 0);
+    assert_int_equal(room.used, 11);
+
+    errno = 0;
+    assert_int_equal(put(&b, *state, "0123456789"), SX_ERR_IO);
+    assert_int_equal(errno, EDQUOT);
+    assert_null(b.path);
+    assert_int_equal(room.used, 11);
+
+    sx_spool_finish(&a);
+    assert_int_equal(room.used, 0);
+    assert_int_equal(put(&b, *state, "0123456789"), 0);
+    sx_spool_finish(&b);
+    sx_spool_finish(&small);
+    assert_int_equal(room.used, 0);
+}
+
 static void few_bytes_stay_in_memory(void **state)
 {
     struct sx_spool s;
@@ -149,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_bytes_stay_in_memory),
+        cmocka_unit_test(files_share_a_room_and_give_it_back),
         cmocka_unit_test(nothing_is_an_empty_text),
         cmocka_unit_test(more_bytes_move_to_a_private_file),
         cmocka_unit_test(an_unfinished_file_is_removed_too),
