@@ -81,6 +81,22 @@ static inline void open_websocket(struct fixture *f)
         sx_buf_reset(&f->out, 0);
 }
 
+#define PATIENCE 2000 /* turns of 10 ms that only a fault reaches */
+
+static inline void wait_until_closed(struct fixture *f)
+{
+    for (int i = 0; !f->is_closed && i < PATIENCE; i++)
+        pass_ms(f, 10);
+    assert_true(f->is_closed);
+}
+
+static inline void wait_for_bytes(struct fixture *f)
+{
+    for (int i = 0; f->out.len == 0 && i < PATIENCE; i++)
+        pass_ms(f, 10);
+    assert_true(f->out.len > 0);
+}
+
 /* What came is exactly this frame: short, whole, unmasked. */
 static inline void assert_came(struct fixture *f, int opcode, const void *payload, size_t len)
 {

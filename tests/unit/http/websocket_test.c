@@ -208,8 +208,7 @@ static void leaves_a_client_that_does_not_answer(void **state)
 
     open_websocket(f);
     assert_int_equal(sx_http_ws_close(f->stream, 0, sx_slice_of(NULL)), 0);
-    while (!f->is_closed)
-        pass_ms(f, 50);
+    wait_until_closed(f);
 
     assert_came(f, CLOSE, "", 0);
     assert_int_equal(f->ws_code, 1006);
@@ -314,14 +313,12 @@ static void pings_who_is_silent_and_leaves_who_does_not_answer(void **state)
 
     open_websocket(f);
     for (int i = 0; i < 3; i++) {
-        while (f->out.len == 0)
-            pass_ms(f, 10);
+        wait_for_bytes(f);
         assert_came(f, PING, "", 0);
         feed_frame(f, FIN | PONG, "");
         assert_false(f->is_closed);
     }
-    while (!f->is_closed)
-        pass_ms(f, 10);
+    wait_until_closed(f);
 
     assert_came(f, PING, "", 0);
     assert_int_equal(f->ws_code, 1006);
