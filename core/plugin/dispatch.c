@@ -35,8 +35,10 @@ static void answer_allow(struct sx_http_req *http, const char *allow)
     (void)sx_http_reply(http, 204, NULL, NULL, 0);
 }
 
-static enum sx_route_result match(const struct sx_plugins *ps, const struct sx_http_req *http,
-                                  struct sx_slice method, struct sx_route_match *ret)
+/* In line: it is on every request's way. */
+static inline __attribute__((always_inline)) enum sx_route_result match(
+    const struct sx_plugins *ps, const struct sx_http_req *http, struct sx_slice method,
+    struct sx_route_match *ret)
 {
     struct sx_slice host = host_name(http->host);
 
@@ -44,8 +46,9 @@ static enum sx_route_result match(const struct sx_plugins *ps, const struct sx_h
                            http->path.data, http->path.len, ret);
 }
 
-static bool is_websocket(const struct sx_plugins *ps, const struct sx_http_req *http,
-                         struct sx_route_match *ret)
+__attribute__((noinline)) static bool is_websocket(const struct sx_plugins *ps,
+                                                   const struct sx_http_req *http,
+                                                   struct sx_route_match *ret)
 {
     return match(ps, http, sx_slice_of(SX_ROUTE_WEBSOCKET), ret) == SX_ROUTE_FOUND;
 }
@@ -92,18 +95,19 @@ static void take_match(struct sx_req *r, const struct sx_route_match *m)
     r->http.wants_multipart = e->has_form;
 }
 
-static void take_route(struct sx_req *r, const struct sx_route_match *m)
+/* The WebSocket of this path, or else what the GET finds, which may ignore the upgrade. */
+__attribute__((noinline)) static enum sx_route_result match_upgrade(const struct sx_plugins *ps,
+                                                                    const struct sx_http_req *http,
+                                                                    struct sx_route_match *ret)
 {
-    take_match(r, m);
-    if (SX_UNLIKELY(r->plugin->is_quarantined))
-        sx_quarantine_answer(r->plugin, &r->http);
+    return is_websocket(ps, http, ret) ? SX_ROUTE_FOUND : match(ps, http, http->method, ret);
 }
 
 /* A handler of WebSockets sees handshakes only that it may accept. */
-static void take_websocket(struct sx_req *r, const struct sx_route_match *m)
+__attribute__((noinline)) static void check_upgrade(struct sx_req *r)
 {
-    take_route(r, m);
-    if (r->http.resp.status == 0 && sx_http_ws_check(&r->http) != 0)
+    if (r->http.resp.status == 0 && strcmp(r->entry->method, SX_ROUTE_WEBSOCKET) == 0 &&
+        sx_http_ws_check(&r->http) != 0)
         (void)sx_http_ws_refuse(&r->http);
 }
 
@@ -125,17 +129,20 @@ void sx_dispatch_head(struct sx_http_req *http)
     if (http->path.len > 5 && memcmp(http->path.data, "/_sx/", 5) == 0 && ps->rt.builtin != NULL &&
         ps->rt.builtin(http, ps->rt.arg))
         return;
-    if (SX_UNLIKELY(http->asks_websocket) && is_websocket(ps, http, &m)) {
-        take_websocket(r, &m);
-        return;
-    }
-    found = match(ps, http, http->method, &m);
+    found = SX_UNLIKELY(http->asks_websocket) ? match_upgrade(ps, http, &m)
+                                              : match(ps, http, http->method, &m);
     if (sx_openapi_is_asked(http, found == SX_ROUTE_FOUND ? m.target : NULL)) {
         sx_openapi_answer(ps, http);
         return;
     }
     switch (found) {
-    case SX_ROUTE_FOUND: take_route(r, &m); break;
+    case SX_ROUTE_FOUND:
+        take_match(r, &m);
+        if (SX_UNLIKELY(r->plugin->is_quarantined))
+            sx_quarantine_answer(r->plugin, http);
+        if (SX_UNLIKELY(http->asks_websocket))
+            check_upgrade(r);
+        break;
     case SX_ROUTE_NO_METHOD: refuse_method(ps, http, m.allow); break;
     case SX_ROUTE_NO_PATH:
         if (!sx_quarantine_answer_path(ps, host_name(http->host), http))
