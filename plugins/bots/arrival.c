@@ -14,6 +14,7 @@
 #define SIZE_SPREAD  0.8   /* of their logarithm */
 #define QUEUE_UNITS  60.0  /* so long a queue ahead leaves 1/e of the chance to be filled */
 #define OUTSIDE      0.01  /* half the spread one reckons with where a side is empty */
+#define BOTHER       0.0005 /* of the value: a gain for which one does not stay */
 #define WAITING_COST 0.7   /* of the chance to be filled, for each step of the grid away */
 
 /* One trader's view: his own side is "near", the other "far". */
@@ -147,8 +148,8 @@ struct arrival arrival_decide(const struct terms *t, const struct seen *seen, do
     v.n_near = v.side > 0 ? seen->n_bids : seen->n_asks;
     v.n_far = v.side > 0 ? seen->n_asks : seen->n_bids;
 
-    now = gain_of_market(&v);
-    later = gain_of_limit(&v, mid, jitter, &ret.price);
+    now = gain_of_market(&v) - BOTHER * value;
+    later = gain_of_limit(&v, mid, jitter, &ret.price) - BOTHER * value;
     ret.side = v.side;
     ret.kind = now > 0 && now >= later ? ARRIVAL_MARKET
                : later > 0             ? ARRIVAL_LIMIT

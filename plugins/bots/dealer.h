@@ -38,8 +38,8 @@ double dealer_opinion(double value, int64_t last);
 size_t dealer_quotes(const struct terms *t, double opinion, int64_t inventory,
                      struct quote ret[2 * DEALER_LEVELS]);
 
-/* Marks the standing orders that are near enough to a quote; those quotes are taken out of the
- * list.  What does not stay is stale; what is left in the list is to be placed.  Returns how many. */
+/* Marks the standing orders that are near enough to a quote, and takes those out of the list.
+ * What does not stay is stale; what is left in the list is to be placed: returns how many. */
 size_t dealer_compare(struct standing *orders, size_t n_orders, struct quote *quotes,
                       size_t n_quotes, double opinion);
 

@@ -134,7 +134,7 @@ static int take_back(struct step *s, int64_t account, int64_t id)
     return SX_OK;
 }
 
-/* --- What is seen ----------------------------------------------------------------------------- */
+/* --- What is seen -------------------------------------------------------------------------- */
 
 #define BEST_LEVELS(side)                                                                   \
     "(SELECT side, price, lots FROM book_levels WHERE instrument = $1 AND side = " side " " \
@@ -198,7 +198,7 @@ static int see_orders(struct step *s, struct standing *dealers, size_t *ret_n_de
     return SX_OK;
 }
 
-/* --- What is done ------------------------------------------------------------------------------ */
+/* --- What is done -------------------------------------------------------------------------- */
 
 static int return_orders(struct step *s, const struct resting *orders, size_t n)
 {
@@ -283,7 +283,7 @@ static int take_step(struct step *s)
     return err;
 }
 
-/* --- Steps ------------------------------------------------------------------------------------- */
+/* --- Steps --------------------------------------------------------------------------------- */
 
 /* Whether this step is ours: counted before it is taken, so that nobody takes it twice. */
 static int claim(struct step *s, bool *ret_is_ours)
