@@ -7,15 +7,15 @@
 
 #include "chance.h"
 
-#define DISPERSION   0.02  /* deviation of private values */
-#define GRID         0.002 /* between two prices that a limit order is considered at */
-#define N_PRICES     8     /* of a limit order that are considered */
-#define SIZE_UNITS   4.0   /* the median of sizes */
-#define SIZE_SPREAD  0.8   /* of their logarithm */
-#define QUEUE_UNITS  60.0  /* so long a queue ahead leaves 1/e of the chance to be filled */
-#define OUTSIDE      0.01  /* half the spread one reckons with where a side is empty */
+#define DISPERSION   0.02   /* deviation of private values */
+#define GRID         0.002  /* between two prices that a limit order is considered at */
+#define N_PRICES     8      /* of a limit order that are considered */
+#define SIZE_UNITS   4.0    /* the median of sizes */
+#define SIZE_SPREAD  0.8    /* of their logarithm */
+#define QUEUE_UNITS  60.0   /* so long a queue ahead leaves 1/e of the chance to be filled */
+#define OUTSIDE      0.01   /* half the spread one reckons with where a side is empty */
 #define BOTHER       0.0005 /* of the value: a gain for which one does not stay */
-#define WAITING_COST 0.7   /* of the chance to be filled, for each step of the grid away */
+#define WAITING_COST 0.7    /* of the chance to be filled, for each step of the grid away */
 
 /* One trader's view: his own side is "near", the other "far". */
 struct view {
