@@ -55,7 +55,7 @@ static void the_status_says_what_was_done(sx_test *t)
 static void old_orders_leave_the_book(sx_test *t)
 {
     sx_test_wait(t, number_of(t, "SELECT min(step) FROM bots.progress") > 24);
-    (void)sx_test_sql(t, "UPDATE stored_order o SET created_at = created_at - interval "
+    (void)sx_test_sql(t, "UPDATE stored_order o SET created_at = o.created_at - interval "
                          "'1 hour' FROM account a WHERE a.id = o.account AND "
                          "a.name LIKE '%trader%' AND o.done_seq IS NULL");
     sx_test_wait(t, number_of(t, "SELECT count(*) FROM stored_order WHERE done_seq IS NULL "
