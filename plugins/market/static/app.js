@@ -23,6 +23,8 @@ const page = {
   market: null, // the one that is looked at
   book: new Book(),
   endFeed: null,
+  feedState: "lost", // "live", "lost", "none"
+  isAway: false, // the server did not answer the last request
   isQueued: false,
 };
 
@@ -32,11 +34,23 @@ function message(text, kind) {
   box.textContent = text;
 }
 
-function showState(state) {
+function showState() {
   const words = { live: "Live", lost: "Reconnecting…", none: "Not live" };
+  const state = page.isAway ? "lost" : page.feedState;
   if (connection.textContent === words[state]) return; // a status is read aloud
   connection.className = `connection ${state}`;
   connection.textContent = words[state];
+}
+
+/* What a request came to says whether the server is there, until the next one. */
+async function watched(request) {
+  try {
+    await request;
+    page.isAway = false;
+  } catch {
+    page.isAway = true;
+  }
+  showState();
 }
 
 function drawSoon() {
@@ -106,19 +120,23 @@ async function loadTrades() {
 function follow(market) {
   page.endFeed?.();
   if (!page.settings.stream) {
-    showState("none");
+    page.feedState = "none";
+    showState();
     return;
   }
   page.endFeed = openFeed(page.settings.stream + encodeURIComponent(market.id), {
     snapshot(s) {
       page.book.reset(s);
       /* Trades that happened while nobody listened. */
-      Promise.all([loadCandles(), loadTrades()]).catch(() => showState("lost"));
+      watched(Promise.all([loadCandles(), loadTrades()]));
       drawSoon();
       describe();
     },
     event: onEvent,
-    state: showState,
+    state(state) {
+      page.feedState = state;
+      showState();
+    },
   });
 }
 
@@ -169,12 +187,13 @@ async function start() {
   await Promise.all([refreshMarkets(), page.account.refresh()]);
   choose();
   addEventListener("hashchange", choose);
-  document.getElementById("granularity").addEventListener("change", () => loadCandles().catch(() => showState("lost")));
-  setInterval(() => refreshMarkets().catch(() => showState("lost")), POLL_MS);
+  document.getElementById("granularity").addEventListener("change", () => watched(loadCandles()));
+  setInterval(() => watched(refreshMarkets()), POLL_MS);
   document.documentElement.dataset.ready = "true";
 }
 
 start().catch((error) => {
-  showState("lost");
+  page.isAway = true;
+  showState();
   message(error.message, "bad");
 });

@@ -15,6 +15,7 @@ import subprocess
 DEADLINE_S = 60
 KEYS = {"Tab": 9, "Enter": 13, "Space": 32, "ArrowUp": 38, "ArrowDown": 40, "ArrowLeft": 37,
         "ArrowRight": 39}
+SEEN = "document.activeElement.outerHTML.slice(0, 300) + '\\n' + document.body.innerText.slice(0, 3000)"
 TEXT = {"Enter": "\r", "Space": " "}
 
 
@@ -148,11 +149,11 @@ class Page:
             const look = () => {{
                 let value = null;
                 try {{ value = {condition}; }} catch (error) {{ value = null; }}
-                if (value || Date.now() > end) done(value); else setTimeout(look, 20);
+                if (value || Date.now() > end) done(value instanceof Node || value); else setTimeout(look, 20);
             }};
             look();
         }})""")
-        assert value, f"never came true: {condition}\n{self.errors}"
+        assert value, f"never came true: {condition}\n{self.errors}\n{self.evaluate(SEEN)}"
         return value
 
     def press(self, key, shift=False):
