@@ -85,7 +85,7 @@ static void tell_failure(struct sx_timer *t, int result, uint64_t now_ms)
         return;
     }
     if (t->n_untold > 0)
-        (void)snprintf(more, sizeof more, " (and %u more times before)", t->n_untold);
+        (void)snprintf(more, sizeof more, " (and %u more times since the last line)", t->n_untold);
     t->told_ms = now_ms;
     t->n_untold = 0;
     sx_report_fault(t->plugin, NULL, "the work of a timer failed with %d%s%s", result, t->why,
