@@ -9,6 +9,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SYSTEM = HERE.parent / "system"
 sys.path[:0] = [str(HERE), str(SYSTEM)]
 
+import dialect  # noqa: E402
 from harness import database, process  # noqa: E402
 
 
@@ -25,8 +26,6 @@ build, cluster, new_database = _SYSTEM.build, _SYSTEM.cluster, _SYSTEM.new_datab
 program, config_dir, server = _SYSTEM.program, _SYSTEM.config_dir, _SYSTEM.server
 pytest_runtest_protocol = _SYSTEM.pytest_runtest_protocol
 
-OPTIONS = {"signing_secret": "of the tests alone, 32 bytes long",
-           "admin_token": "the administrator of the tests"}
 FIRST_DAY = """
     TRUNCATE exchange.account, exchange.balance, exchange.deposit, exchange.stored_order,
         exchange.book, exchange.trade, exchange.minute, exchange.event RESTART IDENTITY CASCADE;
@@ -45,7 +44,7 @@ def migrated(build, cluster, tmp_path_factory):
     home = tmp_path_factory.mktemp("migrated")
     url = database.create(cluster)
     folder = process.write_config(build, home, home / "config", None,
-                                  {"exchange": {"options": OPTIONS}}, url)
+                                  {"exchange": {"options": dialect.OPTIONS}}, url)
     done = process.run(build, home, ["migrate", "--config", folder])
     assert done.returncode == 0, done.stdout + done.stderr
     database.query(url, "CREATE TABLE public.first AS SELECT * FROM exchange.instrument")
