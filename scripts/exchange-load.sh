@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# exchange-load.sh - orders a second over HTTP and, beside it, straight into the exchange's functions.
+# exchange-load.sh - orders a second over HTTP, and in turns straight into the functions.
 
 exchange_load_main()
 {

@@ -374,15 +374,13 @@ BEGIN
 END $$;
 
 -- Takes open orders out of the books.  The caller holds the locks of their instruments; this one locks
--- the balances, and looks again which of p_orders are open.
+-- the balances, and looks again which of p_orders are open.  However many there are, a balance and a
+-- market are written once: versions of one row in one transaction are walked through again and again.
 CREATE FUNCTION withdraw(p_orders bigint[], p_reason text) RETURNS SETOF stored_order
 LANGUAGE plpgsql AS $$
 DECLARE
+    r record;
     o stored_order%ROWTYPE;
-    m market%ROWTYPE;
-    i instrument%ROWTYPE;
-    t timestamptz;
-    left_lots bigint;
 BEGIN
     PERFORM 1 FROM balance b
     WHERE (b.account, b.asset) IN (
@@ -390,24 +388,30 @@ BEGIN
         FROM stored_order x JOIN instrument y ON y.id = x.instrument
         WHERE x.id = ANY (p_orders) AND x.done_seq IS NULL)
     ORDER BY b.account, b.asset FOR UPDATE;
-    FOR o IN SELECT * FROM stored_order x WHERE x.id = ANY (p_orders) AND x.done_seq IS NULL
-             ORDER BY x.instrument, x.seq
+    UPDATE balance b SET hold = b.hold - d.hold
+    FROM (SELECT x.account, CASE x.side WHEN 1 THEN y.quote ELSE y.base END AS asset,
+                 sum(x.hold)::bigint AS hold
+          FROM stored_order x JOIN instrument y ON y.id = x.instrument
+          WHERE x.id = ANY (p_orders) AND x.done_seq IS NULL GROUP BY 1, 2) d
+    WHERE b.account = d.account AND b.asset = d.asset;
+    UPDATE market m SET seq = m.seq + d.n, at = greatest(clock_timestamp(), m.at)
+    FROM (SELECT x.instrument, count(*) AS n FROM stored_order x
+          WHERE x.id = ANY (p_orders) AND x.done_seq IS NULL GROUP BY x.instrument) d
+    WHERE m.instrument = d.instrument;
+    FOR r IN
+        SELECT x.id, x.lots - x.filled - x.reduced AS lots, m.at,
+               m.seq + 1 - row_number() OVER (PARTITION BY x.instrument ORDER BY x.seq DESC) AS seq
+        FROM stored_order x JOIN market m ON m.instrument = x.instrument
+        WHERE x.id = ANY (p_orders) AND x.done_seq IS NULL ORDER BY x.instrument, x.seq
     LOOP
-        SELECT * INTO i FROM instrument x WHERE x.id = o.instrument;
-        UPDATE market x SET seq = x.seq + 1, at = greatest(clock_timestamp(), x.at)
-        WHERE x.instrument = o.instrument RETURNING * INTO m;
-        left_lots := o.lots - o.filled - o.reduced;
+        UPDATE stored_order x
+        SET hold = 0, done_seq = r.seq, done_at = r.at, done_reason = p_reason
+        WHERE x.id = r.id RETURNING * INTO o;
         DELETE FROM book b WHERE b.instrument = o.instrument AND b.side = o.side
                                  AND b.key = -o.side * o.price AND b.seq = o.seq;
-        UPDATE balance b SET hold = b.hold - o.hold
-        WHERE b.account = o.account
-              AND b.asset = CASE o.side WHEN 1 THEN i.quote ELSE i.base END;
-        UPDATE stored_order x
-        SET hold = 0, done_seq = m.seq, done_at = m.at, done_reason = p_reason
-        WHERE x.id = o.id RETURNING * INTO o;
         INSERT INTO event (instrument, seq, kind, at, order_id, account, side, price, lots, delta,
                            book_side, reason)
-        VALUES (o.instrument, m.seq, 'done', m.at, o.id, o.account, o.side, o.price, left_lots, -left_lots,
+        VALUES (o.instrument, r.seq, 'done', r.at, o.id, o.account, o.side, o.price, r.lots, -r.lots,
                 o.side, p_reason);
         RETURN NEXT o;
     END LOOP;

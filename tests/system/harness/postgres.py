@@ -18,7 +18,7 @@ def is_gone(pid):
     """Whether it has ended; one whose end nobody has asked for counts as ended."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
     return stat.rsplit(")", 1)[1].split()[0] == "Z"
 
