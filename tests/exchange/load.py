@@ -79,7 +79,9 @@ class Bench:
              "-T", str(self.options.seconds), "-f", HERE / "place.pgbench", self.url],
             capture_output=True, text=True, check=False)
         found = re.search(r"tps = ([0-9.]+)", done.stdout)
-        assert done.returncode == 0 and found, done.stdout + done.stderr
+        assert found, done.stdout + done.stderr
+        # A client ends at its first error: lock_timeout, where the machine is too busy for so many.
+        self.others["pgbench: a client was aborted"] += done.stderr.count(" aborted in ")
         return float(found.group(1))
 
     def run(self):
@@ -94,6 +96,7 @@ class Bench:
               f" p50 {percentile(self.latencies, 0.5):.1f} ms,"
               f" p99 {percentile(self.latencies, 0.99):.1f} ms;"
               f" {len(self.latencies)} orders over HTTP")
+        self.others = +self.others
         print("other answers:", json.dumps(self.others))
         broken = database.query(self.url, "SELECT * FROM exchange.violations WHERE n <> 0")
         print("broken rules:", broken or "none", "- audit:", json.dumps(audit)[:60], "…")
@@ -108,7 +111,7 @@ def main():
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--products", type=int, default=1, choices=range(1, 9))
     parser.add_argument("--accounts", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--goal", type=float, default=0)
     options = parser.parse_args()
