@@ -366,11 +366,45 @@ static void put_request_text(struct log_line *to, const struct log_style *style,
     LOG_PUT(to, "\n");
 }
 
+/* The value of a parameter "signature", or NULL. */
+static const char *find_signature(const char *url)
+{
+    static const char name[] = "signature=";
+
+    for (const char *at = url; at != NULL && (at = strstr(at, name)) != NULL; at += sizeof name - 1)
+        if (at > url && (at[-1] == '?' || at[-1] == '&'))
+            return at + sizeof name - 1;
+    return NULL;
+}
+
+/* With its signature, whoever reads the log could send the request once more: the URL ends before
+ * it. */
+static void put_signed(struct log_line *to, const struct log_style *style, int severity,
+                       const struct sx_log_request *req, size_t len)
+{
+    static const char mark[] = "\u2026";
+    char url[MAX_URL];
+    struct sx_log_request shown = *req;
+
+    len = len < sizeof url - sizeof mark ? len : sizeof url - sizeof mark;
+    memcpy(url, req->url, len);
+    memcpy(url + len, mark, sizeof mark);
+    shown.url = url;
+    if (style->is_json)
+        put_request_json(to, style, severity, &shown);
+    else
+        put_request_text(to, style, severity, &shown);
+}
+
 void log_line_request(struct log_line *to, const struct log_style *style, int severity,
                       const struct sx_log_request *req)
 {
+    const char *signature = find_signature(req->url);
+
     to->len = 0;
-    if (style->is_json)
+    if (signature != NULL)
+        put_signed(to, style, severity, req, (size_t)(signature - req->url));
+    else if (style->is_json)
         put_request_json(to, style, severity, req);
     else
         put_request_text(to, style, severity, req);

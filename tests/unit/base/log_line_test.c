@@ -64,6 +64,35 @@ static void request_is_one_json_object_as_collectors_read_it(void **state)
     free(text);
 }
 
+/* With a signature the request could be sent once more by whoever reads the log. */
+static void a_signature_is_in_no_line(void **state)
+{
+    static const char *const urls[] = { "/order?side=BUY&signature=5ec2e7&more=1",
+                                        "/order?signature=5ec2e7",
+                                        "/signature=1?a=signature=2&signature=5ec2e7" };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct sx_log_request req = request;
+
+        req.url = urls[i];
+        for (int with_route = 0; with_route < 2; with_route++) {
+            char *json, *text;
+
+            req.route = with_route == 1 ? "/order" : NULL;
+            json = write_request(&req, SX_LOG_JSON, NULL);
+            text = write_request(&req, SX_LOG_TEXT, NULL);
+            json_decref(parse_line(json));
+            assert_non_null(strstr(json, "signature="));
+            assert_null(strstr(json, "5ec2e7"));
+            assert_non_null(strstr(text, "signature="));
+            assert_null(strstr(text, "5ec2e7"));
+            free(json);
+            free(text);
+        }
+    }
+}
+
 static void request_links_to_its_trace_where_a_project_is_named(void **state)
 {
     char *text = write_request(&request, SX_LOG_JSON, "my-project");
@@ -296,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(request_is_one_json_object_as_collectors_read_it),
+        cmocka_unit_test(a_signature_is_in_no_line),
         cmocka_unit_test(request_links_to_its_trace_where_a_project_is_named),
         cmocka_unit_test(request_leaves_out_what_is_unknown),
         cmocka_unit_test(request_is_one_readable_line_for_a_person),
