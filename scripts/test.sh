@@ -13,6 +13,7 @@ test_main()
 
     exec </dev/null
     use fuzz
+    use clients
     packages_need packages.txt packages-test.txt
     test_out=$(mktemp -d /tmp/sim-exchange-test-XXXXXXXX)
     trap test_end EXIT
@@ -38,6 +39,7 @@ test_with_builds()
 
     test_fuzz "$filter"
     test_start_postgres
+    clients_install
     say "unit tests under ASan and UBSan"
     test_step unit sanitized \
         tests/run-units build/asan "$test_out/unit.count" "$filter" || true

@@ -139,8 +139,7 @@ static int check(sx_req *r, struct credential *ret)
     if (key == NULL || strlen(key) != CREDENTIAL_KEY - 1 ||
         strspn(key, digits) != CREDENTIAL_KEY - 1)
         return answer_fail(r, 401, BAD_API_KEY_FMT, "API-key format invalid.");
-    if (p.n_signs != 1)
-        (void)input_needed(&in, "signature");
+    (void)input_needed(&in, "signature");
     check_time(&in);
     if (in.code != 0)
         return input_answer(&in);

@@ -263,11 +263,9 @@ static int on_canceled(sx_req *r, const sx_rows *rows, void *arg)
 }
 
 /* Both names were given: then both must be the order's. */
-#define CANCEL_BOTH_SQL                                                                                    \
-    "SELECT p.outcome, " ORDER_COLUMNS(                                                                    \
-        "(p.o)") " FROM cancel($1::bigint, $2::int, $3::text, "                                            \
-                 "coalesce((SELECT o.id FROM orders o WHERE o.id = $4::bigint AND o.account = $1::bigint " \
-                 "AND o.client_id = $5::text), -1), NULL) AS p"
+static const char cancel_both_sql[] = "SELECT p.outcome, " ORDER_COLUMNS(
+    "(p.o)") " FROM cancel($1::bigint, $2::int, $3::text, coalesce((SELECT o.id FROM orders o "
+             "WHERE o.id = $4::bigint AND o.account = $1::bigint AND o.client_id = $5::text), -1), NULL) AS p";
 
 static int cancel_now(sx_req *r, void *arg)
 {
@@ -286,7 +284,7 @@ static int cancel_now(sx_req *r, void *arg)
         return input_answer(&in);
     if (q->id == 0 || q->client_id == NULL)
         return order_cancel(r, who, q->symbol, q->id, q->client_id, on_canceled, q);
-    return sx_query(r, on_canceled, q, CANCEL_BOTH_SQL,
+    return sx_query(r, on_canceled, q, cancel_both_sql,
                     SX_PARAMS(sx_int(who->account), sx_int(who->generation), sx_text(q->symbol),
                               sx_int(q->id), sx_text(q->client_id)));
 }

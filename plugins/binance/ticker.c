@@ -86,15 +86,15 @@ static const char *const ask_names[] = { "askPrice", "askQty" };
 
 static const char day_sql[] =
     "SELECT i.id, coalesce(s.open, s.last), coalesce(s.high, s.last), coalesce(s.low, s.last), "
-    "s.last, s.last_lots, s.trade_id, s.lots, s.notional, s.n_trades, -b.key, b.lots, a.key, a.lots, "
-    "coalesce(p.close, s.open), round(coalesce(s.notional / nullif(s.lots, 0) "
+    "s.last, s.last_lots, s.trade_id, s.lots, s.notional, s.n_trades, -b.key, b.lots, a.key, "
+    "a.lots, coalesce(p.close, s.open), round(coalesce(s.notional / nullif(s.lots, 0) "
     "* 10::numeric ^ i.lot_scale / 10::numeric ^ i.quote_scale, 0), 8)::text, "
     "coalesce(round((s.last - s.open) * 100.0 / s.open, 3), 0.000)::text "
-    "FROM instruments i JOIN stats s ON s.instrument = i.id" BEST("1", "b") BEST(
-        "-1",
-        "a") " LEFT JOIN LATERAL (SELECT x.close FROM minutes x WHERE x.instrument = i.id AND x.minute <= "
-             "floor(extract(epoch FROM clock_timestamp()) / 60)::bigint - 1440 ORDER BY x.minute DESC LIMIT 1) "
-             "p ON true" CHOSEN;
+    "FROM instruments i JOIN stats s ON s.instrument = i.id" BEST("1", "b")
+        BEST("-1",
+             "a") " LEFT JOIN LATERAL (SELECT x.close FROM minutes x WHERE x.instrument = i.id AND "
+                  "x.minute <= floor(extract(epoch FROM clock_timestamp()) / 60)::bigint - 1440 "
+                  "ORDER BY x.minute DESC LIMIT 1) p ON true" CHOSEN;
 
 static void write_day(sx_json_writer *w, const struct ticker *t, const struct instrument *it,
                       const sx_rows *rows, uint32_t row)
