@@ -8,7 +8,7 @@ import pytest
 
 from harness.process import CHECKOUT, environment
 
-SCRIPTS = ["binance"]  # tests/clients/NAME.mjs; the plugin that it needs has the same name
+SCRIPTS = {"binance": "binance", "coinbase": "exchange"}  # tests/clients/NAME.mjs: its plugin
 CLIENTS = CHECKOUT / ".state/clients"
 SECRET = "a secret of this test, of 32 bytes and more"
 ADMIN = "the administrator of this test"
@@ -26,7 +26,7 @@ def why_not():
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_session_runs_to_its_end(server, script):
-    plugins = {name: {"options": {"signing_secret": SECRET}} for name in {"exchange", script}}
+    plugins = {name: {"options": {"signing_secret": SECRET}} for name in {"exchange", SCRIPTS[script]}}
     plugins["exchange"]["options"]["admin_token"] = ADMIN
     s = server(plugins=plugins)
     variables = {"SX_URL": f"http://127.0.0.1:{s.port}", "SX_ADMIN_TOKEN": ADMIN,
