@@ -386,7 +386,7 @@ static int step_all(struct bots *b, sx_db *db, size_t *ret_n)
     struct {
         char symbol[INSTRUMENT_SYMBOL];
         uint64_t step;
-    } due[INSTRUMENT_MAX];
+    } due[INSTRUMENT_MAX] = { { .step = 0 } };
     const sx_rows *rows = sx_db_exec(
         db, "SELECT symbol, step FROM progress WHERE next_at <= clock_timestamp() ORDER BY next_at",
         SX_NONE);
