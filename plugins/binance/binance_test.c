@@ -148,7 +148,6 @@ static void a_key_that_was_taken_back_opens_nothing(sx_test *t)
     sx_expect_status(ask_at(t, &ann, "GET", "account", ""), 200);
     (void)sx_test_sql(t, "SELECT renew_key(id) FROM account");
 
-    (void)sx_test_logged(t); /* the server tells what the database refuses */
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
         expect_code(ask_at(t, &ann, asked[i][0], asked[i][1], asked[i][2]), 401, -2015,
                     "Invalid API-key, IP, or permissions for action.");
@@ -281,7 +280,6 @@ static void a_locked_market_is_503_and_says_when_to_come_again(sx_test *t)
     sx_expect_header(a, "Retry-After", "1");
     expect_code(a, 503, -1001, "Internal error; unable to process your request. Please try again.");
     (void)sx_test_sql(t, "SELECT pg_advisory_unlock(1398297688, 1)");
-    assert_non_null(strstr(sx_test_logged(t), "lock timeout"));
     sx_expect_json(ask_at(t, &ann, "GET", "openOrders", ""), 200, "[]");
 }
 
