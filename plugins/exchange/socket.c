@@ -319,7 +319,8 @@ static void on_known(sx_plugin *p, const sx_db_error *err, const sx_rows *const 
                      void *arg)
 {
     struct socket *s = arg;
-    json_t *message = s->waiting;
+    json_t *waiting = s->waiting, *message;
+    size_t i;
 
     (void)p;
     (void)rows;
@@ -331,11 +332,15 @@ static void on_known(sx_plugin *p, const sx_db_error *err, const sx_rows *const 
         send_error(s, "Authentication Failed", "Invalid API Key");
     } else if (err != NULL) {
         send_error(s, "Failed to subscribe", "service unavailable, try again");
-    } else if (!s->is_closing) {
+    } else {
         s->account = s->asked.account;
-        change(s, message, true);
+        json_array_foreach(waiting, i, message)
+        {
+            if (!s->is_closing)
+                change(s, message, true);
+        }
     }
-    json_decref(message);
+    json_decref(waiting);
 }
 
 static const char *member(const json_t *message, const char *key)
@@ -343,13 +348,11 @@ static const char *member(const json_t *message, const char *key)
     return json_string_value(json_object_get(message, key));
 }
 
-/* The signature first, then the database is asked whether the key still counts. */
-static void prove(struct socket *s, const json_t *message)
+/* NULL when the message is signed by the account that this connection belongs to, or will. */
+static const char *signer_of(const struct socket *s, const json_t *message, struct credential *ret)
 {
-    char seconds[DECIMAL_TEXT];
     const json_t *timestamp = json_object_get(message, "timestamp");
-    sx_param params[2];
-    const sx_stmt stmt = { "SELECT session($1, $2::int)", { params, 2 }, SX_READ_ONLY, 0 };
+    char seconds[DECIMAL_TEXT];
     const char *words;
 
     if (json_is_integer(timestamp))
@@ -359,23 +362,40 @@ static void prove(struct socket *s, const json_t *message)
     words = auth_words(s->x, sx_this_worker(s->x->plugin).now_ns, member(message, "key"),
                        member(message, "signature"),
                        json_is_number(timestamp) ? seconds : json_string_value(timestamp),
-                       member(message, "passphrase"), "GET", VERIFY_PATH, (sx_span){ "", 0 },
-                       &s->asked);
-    if (words == NULL && s->account != 0 && s->account != s->asked.account)
-        words = "this connection belongs to another account";
-    if (words == NULL && s->waiting != NULL)
-        words = "another subscription is being checked";
+                       member(message, "passphrase"), "GET", VERIFY_PATH, (sx_span){ "", 0 }, ret);
+    if (words != NULL)
+        return words;
+    if ((s->account != 0 && s->account != ret->account) ||
+        (s->waiting != NULL &&
+         (s->asked.account != ret->account || s->asked.generation != ret->generation)))
+        return "this connection belongs to another account";
+    return NULL;
+}
+
+/* The signature first, then the database is asked whether the key still counts. */
+static void prove(struct socket *s, json_t *message)
+{
+    struct credential who;
+    sx_param params[2];
+    const sx_stmt stmt = { "SELECT session($1, $2::int)", { params, 2 }, SX_READ_ONLY, 0 };
+    const char *words = signer_of(s, message, &who);
+    const bool is_first = s->waiting == NULL;
+
     if (words != NULL) {
         send_error(s, "Authentication Failed", words);
         return;
     }
-    params[0] = sx_int(s->asked.account);
-    params[1] = sx_int(s->asked.generation);
-    s->waiting = json_deep_copy(message);
-    if (s->waiting == NULL || sx_plugin_batch(s->x->plugin, on_known, s, &stmt, 1) < 0) {
-        json_decref(s->waiting);
-        s->waiting = NULL;
+    s->asked = who;
+    params[0] = sx_int(who.account);
+    params[1] = sx_int(who.generation);
+    s->waiting = is_first ? json_array() : s->waiting;
+    if (json_array_append(s->waiting, message) < 0 ||
+        (is_first && sx_plugin_batch(s->x->plugin, on_known, s, &stmt, 1) < 0)) {
         send_error(s, "Failed to subscribe", "service unavailable, try again");
+        if (is_first) {
+            json_decref(s->waiting);
+            s->waiting = NULL;
+        }
     }
 }
 

@@ -325,7 +325,7 @@ async function garbage() {
     { price: '92233720368547758.07' }, { price: '1'.repeat(400) }, { price: [] }, { price: {} }, { price: true }, { size: '0' },
     { size: '0.0000001' }, { size: '9223372036854.775807' }, { size: '9223372036854.775808' }, { size: '9000.000001' },
     { size: 1e300 }, { price: '10000000.01' }, { price: '10000000', size: '9000' }, { client_oid: 'a b' }, { client_oid: 'x'.repeat(65) },
-    { type: 'market' }, { type: 'market', size: undefined }, { type: 'market', size: undefined, funds: '0.99' },
+    { type: 'market', size: undefined }, { type: 'market', size: undefined, funds: '0.99' },
     { type: 'market', size: undefined, funds: '92233720368.54775808' }, { post_only: true, time_in_force: 'IOC' },
   ]
   for (const change of cases) {

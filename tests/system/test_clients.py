@@ -26,7 +26,8 @@ def why_not():
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_session_runs_to_its_end(server, script):
-    plugins = {name: {"options": {"signing_secret": SECRET}} for name in {"exchange", SCRIPTS[script]}}
+    plugins = {name: {"options": {"signing_secret": SECRET}}
+               for name in {"exchange", SCRIPTS[script]}}
     plugins["exchange"]["options"]["admin_token"] = ADMIN
     s = server(plugins=plugins)
     variables = {"SX_URL": f"http://127.0.0.1:{s.port}", "SX_ADMIN_TOKEN": ADMIN,
