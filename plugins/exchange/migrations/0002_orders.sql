@@ -506,7 +506,9 @@ LANGUAGE sql SECURITY DEFINER SET search_path = exchange, pg_temp AS $$
                         ORDER BY x.seq LIMIT 50000) y
                     WHERE y.at < clock_timestamp() - make_interval(hours => p_hours) AND y.seq < m.seq
                    ) AS last
-            FROM market m) d
+            FROM market m
+            WHERE (SELECT x.at FROM event x WHERE x.instrument = m.instrument ORDER BY x.seq LIMIT 1)
+                  < clock_timestamp() - make_interval(hours => p_hours)) d
         WHERE e.instrument = d.instrument AND e.seq <= d.last RETURNING 1)
     SELECT count(*) FROM gone
 $$;
