@@ -47,7 +47,7 @@ def worker_ready(run, kind, rounds):
         server = kind(run)
         trace = server.home / "trace"
         server.start(prefix=["strace", "-f", "--seccomp-bpf", "-qq", "-ttt", "-o", trace,
-                             "-e", "trace=execve,execveat,sendto"])
+                             "-e", "trace=execve,execveat,sendmsg"])
         server.stop()
         took = read_trace(trace.read_text(errors="replace"))
         if took is not None:
@@ -59,7 +59,7 @@ def read_trace(text):
     exec_line = re.search(r"^(\d+)\s+([\d.]+) exec\w+\(.*\"worker\"", text, re.MULTILINE)
     if exec_line is None:
         return None
-    ready = re.search(rf"^{exec_line.group(1)}\s+([\d.]+) sendto\(\d+, \"ready\"", text,
+    ready = re.search(rf"^{exec_line.group(1)}\s+([\d.]+) sendmsg\(.*\"ready\"", text,
                       re.MULTILINE)
     return (float(ready.group(1)) - float(exec_line.group(2))) * 1e3 if ready else None
 
