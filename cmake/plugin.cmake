@@ -2,6 +2,7 @@
 # build/<preset>/plugins, with migrations/NNNN_name.sql of its folder embedded: its source
 # includes "migrations.h" and names sx_migrations_ (see docs/plugins.md).
 add_custom_target(plugins) # all of them
+add_custom_target(generated) # the headers that sources need, for those who only read them
 
 function(sx_plugin_module name)
     cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
@@ -26,6 +27,9 @@ function(sx_embed_migrations target)
     add_custom_command(OUTPUT ${header}
         COMMAND ${CMAKE_COMMAND} -DOUT=${header} "-DSTEPS=${steps}" -P ${script}
         DEPENDS ${steps} ${script} VERBATIM)
+    add_custom_target(${target}_migrations DEPENDS ${header})
+    add_dependencies(generated ${target}_migrations)
+    add_dependencies(${target} ${target}_migrations)
     target_sources(${target} PRIVATE ${header})
     target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/generated/${target})
 endfunction()

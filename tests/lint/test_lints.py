@@ -217,6 +217,18 @@ def test_cppcheck_finds_an_index_beyond_an_array(tree):
     assert "core/base/a.c:5: arrayIndexOutOfBounds" in faults[0]
 
 
+def test_clang_finds_what_gcc_lets_through(tree):
+    root = tree(**{"core/base/a.c": "int f(int a);\nint f(int a)\n{\n    a = a;\n    return a;\n}\n"})
+    commands = [{"directory": str(root), "file": "core/base/a.c",
+                 "command": "/usr/bin/ccache clang -Wall -o a.o -c core/base/a.c"}]
+    tree(**{"build/clang/compile_commands.json": json.dumps(commands)})
+
+    status, faults = run("clang", root)
+
+    assert status == 1
+    assert len(faults) == 1 and faults[0].startswith("core/base/a.c:4: explicitly assigning")
+
+
 def test_tidy_finds_a_buffer_that_is_too_short(tree):
     text = ("#include <stdlib.h>\n#include <string.h>\nvoid *f(const char *s);\n"
             "void *f(const char *s)\n{\n    return malloc(strlen(s + 1));\n}\n")
