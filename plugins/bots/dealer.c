@@ -28,7 +28,7 @@ double dealer_opinion(double value, int64_t last)
 /* More at each level, and not the same everywhere. */
 static int64_t size_at(const struct terms *t, int32_t side, int level)
 {
-    struct chance c = chance_begin(t->seed, t->symbol, (uint64_t)(level * 2 + (side > 0)),
+    struct chance c = chance_begin(t->seed, t->symbol, (uint64_t)level * 2 + (side > 0),
                                    CHANCE_QUOTE);
     const double units = LEVEL_UNITS * (1 + 0.5 * level) * (0.7 + 0.6 * chance_unit(&c));
     const int64_t lots = (int64_t)units * t->lots_per_unit;
