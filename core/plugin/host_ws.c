@@ -47,6 +47,11 @@ static void on_drained(struct sx_http_stream *http, void *arg)
                ws->ops.drained(ws, ws->channel.arg), );
 }
 
+static void give_up(struct sx_http_stream *http)
+{
+    (void)sx_http_ws_close(http, INTERNAL_ERROR, (struct sx_slice){ NULL, 0 });
+}
+
 /* A message for a plugin that has crashed, now or before, has no reader. */
 static void on_message(struct sx_http_stream *http, bool is_text, struct sx_slice data, void *arg)
 {
@@ -57,8 +62,7 @@ static void on_message(struct sx_http_stream *http, bool is_text, struct sx_slic
     if (ws->ops.message == NULL)
         return;
     SX_GUARDED(ws->channel.plugin->set, ws->channel.plugin, NULL,
-               ws->ops.message(ws, kind, span, ws->channel.arg),
-               (void)sx_http_ws_close(http, INTERNAL_ERROR, (struct sx_slice){ NULL, 0 }));
+               ws->ops.message(ws, kind, span, ws->channel.arg), give_up(http));
 }
 
 /* Whatever its drain function has done about it: the client is to come to another process. */

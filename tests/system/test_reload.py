@@ -26,7 +26,8 @@ def test_no_request_is_lost_or_crossed_by_reloads(server, mode):
 
     assert n_reloads > 1
     assert totals["answered"] > 0 and load.faults(totals) == 0, totals
-    assert totals["raced"] == 0, totals  # no request met a connection that was just being closed
+    if mode != "pipelined":  # whose requests are on their way before they can hear of the close
+        assert totals["raced"] == 0, totals  # none met a connection that was just being closed
 
 
 def test_a_reload_takes_another_file_and_another_configuration(server, build, tmp_path):
