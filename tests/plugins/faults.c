@@ -339,6 +339,12 @@ static int spin_on_pool(sx_req *r, sx_db *db)
 
 /* --- On a WebSocket ------------------------------------------------------------------- */
 
+static void spin_alone(void)
+{
+    for (volatile int64_t n = 0; n >= 0; n = (n + 1) & 1)
+        continue;
+}
+
 /* "segv" and "spin" are done, everything else comes back.  Spinning calls nobody: inside of a
  * library it could not be ended. */
 static void misbehave(sx_ws *ws, int32_t kind, sx_span data, void *arg)
@@ -348,8 +354,8 @@ static void misbehave(sx_ws *ws, int32_t kind, sx_span data, void *arg)
     (void)arg;
     if (data.len == 4 && memcmp(data.data, "segv", 4) == 0)
         (void)segv(NULL);
-    for (volatile int64_t n = 0; is_spin; n++)
-        continue;
+    if (is_spin)
+        spin_alone();
     if (sx_ws_send(ws, kind, data.data, data.len) < 0)
         sx_ws_close(ws, 1011, "not sent");
 }
