@@ -3,7 +3,14 @@ include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
-    -fno-common -g -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+    -fno-common -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
+# Reports of sanitizers want lines; more would only make their builds longer.
+if(SX_SANITIZE)
+    add_compile_options(-g1)
+else()
+    add_compile_options(-g)
+endif()
 
 # Hardening, which tests/system/test_hardening.py reads back from the files; README.md says what it
 # costs.

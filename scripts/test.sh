@@ -30,8 +30,10 @@ test_main()
 
 test_with_builds()
 {
-    local filter=$1
+    local filter=$1 installing
 
+    clients_install & # it waits for the network, not for a processor
+    installing=$!
     test_step build_release build release || true
     test_step build_clang build clang generated || true # for the lints, which compile no further
     test_step build_tsan build tsan base_log_line_test base_log_test db_lease_test work_pool_test \
@@ -39,7 +41,7 @@ test_with_builds()
 
     test_fuzz "$filter"
     test_start_postgres
-    clients_install
+    wait "$installing" || true
     say "unit tests under ASan and UBSan"
     test_step unit sanitized \
         tests/run-units build/asan "$test_out/unit.count" "$filter" || true

@@ -50,6 +50,7 @@ struct sx_worker_fault {
     size_t n_modules;
     struct module modules[MAX_MODULES];
     bool was_stall;     /* the call that was left had kept the loop */
+    uint64_t left_ns;   /* since when it had: a second question about it is answered already */
     bool has_contained; /* the board's entry is of a fault that was contained */
     size_t len;
     char words[MAX_WORDS];
@@ -428,13 +429,15 @@ static void on_stall(int signo, siginfo_t *info, void *context)
     struct strike s = { .signo = signo, .info = info, .context = context };
     int saved = errno;
 
-    if (since_ns == 0 || sx_clock_mono_ns() - since_ns < least_ns || !begin_telling(f))
+    if (since_ns == 0 || since_ns == f->left_ns || sx_clock_mono_ns() - since_ns < least_ns ||
+        !begin_telling(f))
         return;
     s.is_second = sx_plugins_have_broken(w->plugins);
     sx_plugins_name_request(w->plugins);
     if (compose(f, &s)) {
         if (sx_plugins_note_fault(w->plugins, 0)) {
             f->was_stall = f->has_contained = true;
+            f->left_ns = since_ns;
             keep_entry(w, 0);
             (void)sx_control_send(w->spec.control_fd, SX_CONTROL_CRASHED, f->words);
         }
