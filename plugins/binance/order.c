@@ -210,8 +210,8 @@ static int show_now(sx_req *r, void *arg)
         return input_answer(&in);
     sql = q.id != 0 ? OF_TRADER(ORDER_COLUMNS("o"),
                                 "orders o WHERE o.account = s AND o.instrument = $3::smallint "
-                                "AND o.id = $4::bigint AND o.client_id = coalesce($5::text, "
-                                "o.client_id)")
+                                "AND o.id = $4::bigint "
+                                "AND ($5::text IS NULL OR o.client_id = $5::text)")
                     : OF_TRADER(ORDER_COLUMNS("o"),
                                 "orders o WHERE o.account = s AND o.instrument = $3::smallint "
                                 "AND $4::bigint = 0 AND o.client_id = $5::text");

@@ -151,8 +151,9 @@ static int on_ledger(sx_req *r, const sx_rows *rows, void *arg)
     return sx_json_reply(&w, 200);
 }
 
-/* The number of an entry is its place in the history of this account and asset, which never
- * changes: entries come in the order of time only. */
+/* The number of an entry is its place in the history of this account and asset.  Two trades of
+ * different instruments that wait for each other's balances may change places in the moment of
+ * their commits; after that a number stays. */
 static int read_ledger(sx_req *r, const struct credential *who)
 {
     int err = SX_OK;

@@ -154,8 +154,8 @@ bool answer_read_time(const char *text, int64_t *ret_us)
         offset_s = (int64_t)(off_hour * 3600 + off_minute * 60) * (*rest == '-' ? -1 : 1);
         rest += 1 + used;
     }
-    if (*rest != '\0' || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 ||
-        minute > 59 || second > 60)
+    if (*rest != '\0' || year > 9999 || off_hour > 23 || off_minute > 59 || month < 1 ||
+        month > 12 || day < 1 || day > 31 || hour > 24 || minute > 59 || second > 60)
         return false;
     *ret_us = (days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset_s) *
                   1000000 +

@@ -36,6 +36,8 @@ static void numbers_in_a_query_are_checked(sx_test *t)
                           "Unsupported granularity");
     client_expect_message(sx_test_get(t, "/products/BTC-USD/candles?start=yesterday"), 400,
                           "invalid start: expected a time in ISO 8601");
+    client_expect_message(sx_test_get(t, "/products/BTC-USD/candles?start=-999-01-01"), 400,
+                          "invalid start: expected a time in ISO 8601");
     sx_expect_part(
         sx_expect_status(sx_test_get(t, "/products/BTC-USD/candles?granularity=60&start=2026-01-01"
                                         "T00:00:00Z&end=2026-02-01T00:00:00Z"),

@@ -13,6 +13,7 @@
 
 #define PERIOD_MS      50
 #define TICKS_A_SECOND (1000 / PERIOD_MS)
+#define STATS_S        60   /* how old the totals of 24 hours may be */
 #define BATCH          2000 /* events that one statement brings */
 #define PAUSE_TICKS    10   /* after a failed statement */
 #define LIST_TEXT      8192 /* numbers of INSTRUMENT_MAX tapes as an array of PostgreSQL */
@@ -23,6 +24,7 @@ struct feed {
     sx_timer *timer; /* NULL while nobody listens */
     bool is_busy;    /* a statement is under way */
     bool is_rung;    /* and something happened meanwhile */
+    int n_seconds;   /* since the totals of 24 hours were read; below 0: they are due */
     int n_ticks;
     int pause; /* ticks without a statement */
 };
@@ -332,6 +334,41 @@ static int ask_book(struct tape *t)
     return err;
 }
 
+/* --- the last 24 hours ----------------------------------------------------------- */
+
+/* What was added since is of the last minute; what has left is known to the table only. */
+static void on_stats(sx_plugin *p, const sx_db_error *err, const sx_rows *const rows[], size_t n,
+                     void *arg)
+{
+    struct feed *f = arg;
+
+    (void)p;
+    if (!come_back(f, err) || n == 0)
+        return;
+    for (uint32_t row = 0; row < sx_count(rows[0]); row++) {
+        struct tape *t = tape_of(f, sx_int_at(rows[0], row, 0));
+
+        if (t == NULL || !t->is_live)
+            continue;
+        t->open = sx_int_at(rows[0], row, 1);
+        t->high = sx_int_at(rows[0], row, 2);
+        t->low = sx_int_at(rows[0], row, 3);
+        t->volume = sx_int_at(rows[0], row, 4);
+    }
+    look(f);
+}
+
+static int ask_stats(struct feed *f)
+{
+    const sx_stmt stmt = {
+        "SELECT instrument, open, high, low, least(lots, 9e18)::bigint FROM stats", SX_NONE,
+        SX_READ_ONLY, 0
+    };
+
+    f->n_seconds = 0;
+    return sx_plugin_batch(f->p, on_stats, f, &stmt, 1);
+}
+
 /* --- the clock ---------------------------------------------------------------- */
 
 static struct tape *waiting_tape(const struct feed *f)
@@ -354,7 +391,7 @@ static void look(struct feed *f)
     }
     f->is_rung = false;
     t = waiting_tape(f);
-    err = t != NULL ? ask_book(t) : ask_events(f);
+    err = t != NULL ? ask_book(t) : f->n_seconds < 0 ? ask_stats(f) : ask_events(f);
     f->is_busy = err == SX_OK;
     if (err < 0 && err != SX_ENOENT)
         f->pause = PAUSE_TICKS;
@@ -381,6 +418,7 @@ static void on_tick(sx_plugin *p, void *arg)
         if (t->is_live)
             make_ready(t);
     if (f->n_ticks == 0) {
+        f->n_seconds = f->n_seconds < 0 || f->n_seconds == STATS_S ? -1 : f->n_seconds + 1;
         tick_readers(f);
         sweep(f);
     }

@@ -140,7 +140,8 @@ static void a_socket_tells_by_channels(sx_test *t)
 
 static void wrong_subscriptions_are_told(sx_test *t)
 {
-    static const struct {
+    char large[17000];
+    const struct {
         const char *text, *part;
     } cases[] = {
         { "hello", "Malformed JSON" },
@@ -153,9 +154,11 @@ static void wrong_subscriptions_are_told(sx_test *t)
           "there is no such product" },
         { "{\"type\":\"subscribe\",\"channels\":[\"user\"],\"product_ids\":[\"BTC-USD\"]}",
           "CB-ACCESS-KEY" },
+        { large, "Malformed JSON" },
     };
     const sx_answer *ws = sx_test_ws_open(t, .path = "/");
 
+    (void)snprintf(large, sizeof large, "{\"type\":\"subscribe\",\"x\":\"%16500d\"}", 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const sx_test_message *m;
 

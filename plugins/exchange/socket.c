@@ -12,9 +12,12 @@
 
 #include "exchange.h"
 
-#define TOO_SLOW    1013 /* "Try Again Later", of the registry of RFC 6455, section 11.7 */
-#define GOING_AWAY  1001
-#define VERIFY_PATH "/users/self/verify"
+#define TOO_SLOW     1013 /* "Try Again Later", of the registry of RFC 6455, section 11.7 */
+#define GOING_AWAY   1001
+#define MOST_BYTES   16384 /* of a message */
+#define MOST_PARTS   1024  /* channels times products of a message */
+#define MOST_WAITING 16    /* messages, until the database has answered */
+#define VERIFY_PATH  "/users/self/verify"
 
 enum channel { LEVEL2, MATCHES, TICKER, HEARTBEAT, FULL, USER, N_CHANNELS };
 
@@ -315,6 +318,20 @@ static void free_socket(struct socket *s)
     free(s);
 }
 
+static const char *member(const json_t *message, const char *key)
+{
+    return json_string_value(json_object_get(message, key));
+}
+
+/* Behind those that wait: all are carried out in their order. */
+static bool wait_too(struct socket *s, json_t *message)
+{
+    if (json_array_size(s->waiting) < MOST_WAITING && json_array_append(s->waiting, message) == 0)
+        return true;
+    send_error(s, "Failed to subscribe", "too many messages at once, try again");
+    return false;
+}
+
 static void on_known(sx_plugin *p, const sx_db_error *err, const sx_rows *const rows[], size_t n,
                      void *arg)
 {
@@ -337,15 +354,10 @@ static void on_known(sx_plugin *p, const sx_db_error *err, const sx_rows *const 
         json_array_foreach(waiting, i, message)
         {
             if (!s->is_closing)
-                change(s, message, true);
+                change(s, message, strcmp(member(message, "type"), "subscribe") == 0);
         }
     }
     json_decref(waiting);
-}
-
-static const char *member(const json_t *message, const char *key)
-{
-    return json_string_value(json_object_get(message, key));
 }
 
 /* NULL when the message is signed by the account that this connection belongs to, or will. */
@@ -388,14 +400,16 @@ static void prove(struct socket *s, json_t *message)
     s->asked = who;
     params[0] = sx_int(who.account);
     params[1] = sx_int(who.generation);
-    s->waiting = is_first ? json_array() : s->waiting;
+    if (!is_first) {
+        (void)wait_too(s, message);
+        return;
+    }
+    s->waiting = json_array();
     if (json_array_append(s->waiting, message) < 0 ||
-        (is_first && sx_plugin_batch(s->x->plugin, on_known, s, &stmt, 1) < 0)) {
+        sx_plugin_batch(s->x->plugin, on_known, s, &stmt, 1) < 0) {
         send_error(s, "Failed to subscribe", "service unavailable, try again");
-        if (is_first) {
-            json_decref(s->waiting);
-            s->waiting = NULL;
-        }
+        json_decref(s->waiting);
+        s->waiting = NULL;
     }
 }
 
@@ -412,17 +426,21 @@ static void on_message(sx_ws *ws, int32_t kind, sx_span data, void *arg)
     (void)kind;
     if (s->is_closing)
         return;
-    message = json_loadb(data.data, data.len, JSON_REJECT_DUPLICATES, NULL);
+    message = data.len > MOST_BYTES ? NULL
+                                    : json_loadb(data.data, data.len, JSON_REJECT_DUPLICATES, NULL);
     type = member(message, "type");
     is_on = type != NULL && strcmp(type, "subscribe") == 0;
     if (!is_on && (type == NULL || strcmp(type, "unsubscribe") != 0)) {
-        send_error(s, "Malformed JSON", "expected an object of type subscribe or unsubscribe");
+        send_error(s, "Malformed JSON",
+                   "expected an object of type subscribe or unsubscribe, of 16 KiB at most");
     } else {
         fault = fault_of(s, message, &wants_user);
         if (fault != NULL)
             send_error(s, is_on ? "Failed to subscribe" : "Failed to unsubscribe", fault);
         else if (is_on && wants_user)
             prove(s, message);
+        else if (s->waiting != NULL)
+            (void)wait_too(s, message);
         else
             change(s, message, is_on);
     }

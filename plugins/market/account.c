@@ -19,7 +19,7 @@ bool account_of(const sx_req *r, struct credential *ret)
 {
     const char *key = sx_cookie(r, MARKET_COOKIE);
 
-    return key != NULL && credential_read(market_of(r)->master, key, ret);
+    return key != NULL && credential_read_cookie(market_of(r)->master, key, ret);
 }
 
 /* The custom header is a declared parameter: without it the handler is not called. */
@@ -249,7 +249,7 @@ static int on_opened(sx_req *r, const sx_rows *rows, void *arg)
                                  "Too many accounts were opened just now. Please try again in a "
                                  "minute.");
     }
-    if (!credential_key(market_of(r)->master, &c, key))
+    if (!credential_cookie(market_of(r)->master, &c, key))
         return SX_ENOMEM;
     err = sx_set_cookie(r, &cookie);
     if (err < 0)

@@ -45,15 +45,27 @@ static void put_hex(const uint8_t *bytes, size_t n, char *text)
     text[2 * n] = '\0';
 }
 
-bool credential_key(const char *master, const struct credential *c, char text[CREDENTIAL_KEY])
+/* The name, and the proof of it for this purpose. */
+static bool prove(const char *master, const char *purpose, const struct credential *c,
+                  char text[CREDENTIAL_KEY])
 {
     uint8_t key[NAME_BYTES + EVP_MAX_MD_SIZE];
 
     put_name(c, key);
-    if (!derive(master, "key", c, EVP_sha256(), key + NAME_BYTES))
+    if (!derive(master, purpose, c, EVP_sha256(), key + NAME_BYTES))
         return false;
     put_hex(key, NAME_BYTES + PROOF_BYTES, text);
     return true;
+}
+
+bool credential_key(const char *master, const struct credential *c, char text[CREDENTIAL_KEY])
+{
+    return prove(master, "key", c, text);
+}
+
+bool credential_cookie(const char *master, const struct credential *c, char text[CREDENTIAL_KEY])
+{
+    return prove(master, "cookie", c, text);
 }
 
 bool credential_secret(const char *master, const struct credential *c, char text[CREDENTIAL_SECRET])
@@ -89,7 +101,8 @@ static uint64_t from_hex(const char *digits, size_t n)
     return value;
 }
 
-bool credential_read(const char *master, const char *key, struct credential *ret)
+static bool read_proved(const char *master, const char *purpose, const char *key,
+                        struct credential *ret)
 {
     struct credential c;
     char expected[CREDENTIAL_KEY];
@@ -98,11 +111,21 @@ bool credential_read(const char *master, const char *key, struct credential *ret
         return false;
     c.account = (int64_t)from_hex(key, 12);
     c.generation = (int32_t)from_hex(key + 12, 4);
-    if (!credential_key(master, &c, expected) ||
+    if (!prove(master, purpose, &c, expected) ||
         !credential_equal(key, CREDENTIAL_KEY - 1, expected, CREDENTIAL_KEY - 1))
         return false;
     *ret = c;
     return true;
+}
+
+bool credential_read(const char *master, const char *key, struct credential *ret)
+{
+    return read_proved(master, "key", key, ret);
+}
+
+bool credential_read_cookie(const char *master, const char *cookie, struct credential *ret)
+{
+    return read_proved(master, "cookie", cookie, ret);
 }
 
 bool credential_hmac(const void *key, size_t key_len, const sx_span *parts, size_t n,

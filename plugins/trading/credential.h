@@ -29,6 +29,12 @@ struct credential {
 /* Whose key it is; false unless this master secret has made it. */
 bool credential_read(const char *master, const char *key, struct credential *ret);
 
+/* The same for the cookie of a page: of another purpose, so that a key, which many may see, opens
+ * nothing where the cookie alone is the proof. */
+bool credential_read_cookie(const char *master, const char *cookie, struct credential *ret);
+SX_MUST_USE bool credential_cookie(const char *master, const struct credential *c,
+                                   char text[CREDENTIAL_KEY]);
+
 /* What belongs to it; false without memory. */
 SX_MUST_USE bool credential_key(const char *master, const struct credential *c,
                                 char text[CREDENTIAL_KEY]);

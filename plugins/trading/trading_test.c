@@ -96,7 +96,7 @@ static void what_is_written_reads_back(void **state)
 static void a_key_proves_itself(void **state)
 {
     const struct credential c = { 0x123456789abc, 7 };
-    char key[CREDENTIAL_KEY];
+    char key[CREDENTIAL_KEY], cookie[CREDENTIAL_KEY];
     struct credential read = { 0, 0 };
 
     (void)state;
@@ -105,6 +105,10 @@ static void a_key_proves_itself(void **state)
     assert_int_equal(read.account, c.account);
     assert_int_equal(read.generation, c.generation);
     assert_false(credential_read(MASTER "!", key, &read));
+    assert_false(credential_read_cookie(MASTER, key, &read)); /* of another purpose */
+    assert_true(credential_cookie(MASTER, &c, cookie));
+    assert_true(credential_read_cookie(MASTER, cookie, &read));
+    assert_false(credential_read(MASTER, cookie, &read));
     for (size_t i = 0; i < CREDENTIAL_KEY - 1; i++) {
         const char was = key[i];
 
