@@ -26,19 +26,6 @@ int answer_bad_key(sx_req *r)
     return answer_fail(r, 401, REJECTED_MBX_KEY, "Invalid API-key, IP, or permissions for action.");
 }
 
-/* The database is away, full, locked or shutting down. */
-static bool is_outage(const sx_db_error *err)
-{
-    static const char *const classes[] = { "08", "25006", "53", "55P03", "57" };
-
-    if (err->retryable || err->sqlstate[0] == '\0')
-        return true;
-    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-        if (strncmp(err->sqlstate, classes[i], strlen(classes[i])) == 0)
-            return true;
-    return false;
-}
-
 int answer_db_error(sx_req *r, const sx_db_error *err, void *arg)
 {
     int set;
@@ -46,7 +33,7 @@ int answer_db_error(sx_req *r, const sx_db_error *err, void *arg)
     (void)arg;
     if (strcmp(err->sqlstate, "SX401") == 0)
         return answer_bad_key(r);
-    if (!is_outage(err))
+    if (!order_is_outage(err))
         return SX_EDB;
     set = sx_set_header(r, "Retry-After", "1");
     if (set < 0)

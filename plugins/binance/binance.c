@@ -7,27 +7,20 @@
 
 static int check(sx_plugin *p)
 {
-    const char *master = sx_config_text(p, "signing_secret");
-
-    if (master == NULL || strlen(master) < CREDENTIAL_MIN_MASTER) {
-        sx_log(p, SX_ERROR, "signing_secret: expected at least %d bytes, found %zu",
-               CREDENTIAL_MIN_MASTER, master == NULL ? (size_t)0 : strlen(master));
-        return SX_EINVAL;
-    }
-    return SX_OK;
+    return credential_master(p) == NULL ? SX_EINVAL : SX_OK;
 }
 
 static int start(sx_plugin *p)
 {
+    const char *master = credential_master(p);
     struct binance *b;
-    int err = check(p);
 
-    if (err < 0)
-        return err;
+    if (master == NULL)
+        return SX_EINVAL;
     b = calloc(1, sizeof *b);
     if (b == NULL)
         return SX_ENOMEM;
-    b->master = sx_config_text(p, "signing_secret");
+    b->master = master;
     sx_set_state(p, b);
     return SX_OK;
 }

@@ -132,7 +132,7 @@ static void write_symbol(sx_json_writer *w, const struct instrument *it, bool sh
     write_filters(w, it);
     write_texts(w, "permissions", spot);
     sx_json_array(sx_json_key(w, "permissionSets"));
-    for (int i = 0; shows_sets && i < 1; i++) {
+    if (shows_sets) {
         sx_json_array(w);
         sx_json_text(w, "SPOT");
         sx_json_end(w);

@@ -32,9 +32,7 @@ int answer_db_error(sx_req *r, const sx_db_error *err, void *arg)
         return answer_fail(r, 400, "%s", err->message);
     if (strncmp(err->sqlstate, "22", 2) == 0)
         return answer_fail(r, 400, "invalid value");
-    if (err->retryable || err->sqlstate[0] == '\0' || strcmp(err->sqlstate, "55P03") == 0 ||
-        strncmp(err->sqlstate, "53", 2) == 0 || strncmp(err->sqlstate, "57", 2) == 0 ||
-        strncmp(err->sqlstate, "08", 2) == 0 || strcmp(err->sqlstate, "25006") == 0) {
+    if (order_is_outage(err)) {
         set = sx_set_header(r, "Retry-After", "1");
         return set < 0
                    ? set

@@ -13,10 +13,11 @@
 
 #define CLIENT_MASTER "only for tests: thirty-two bytes and more"
 #define CLIENT_ADMIN  "Bearer the token of the tests"
-#define CLIENT_CONFIG                                                                    \
+#define CLIENT_CONFIG_WITH(more)                                                         \
     "{\"plugins\":{\"exchange\":{\"options\":{\"signing_secret\":\"" CLIENT_MASTER "\"," \
-    "\"admin_token\":\"the token of the tests\"}}}}"
-#define CLIENT_NOW_S INT64_C(1800000000)
+    "\"admin_token\":\"the token of the tests\"" more "}}}}"
+#define CLIENT_CONFIG CLIENT_CONFIG_WITH("")
+#define CLIENT_NOW_S  INT64_C(1800000000)
 
 const sx_host *sx_host_; /* nobody's: what is linked here needs no host */
 

@@ -38,7 +38,6 @@ static int make_admin(sx_plugin *p, struct exchange *x)
 
 static int check(sx_plugin *p)
 {
-    const char *master = sx_config_text(p, "signing_secret");
     const int64_t rate = sx_config_int(p, "requests_per_second");
 
     if (rate < 0 || rate > 1000000) {
@@ -51,13 +50,7 @@ static int check(sx_plugin *p)
                (long long)sx_config_int(p, "feed_hours"));
         return SX_EINVAL;
     }
-
-    if (master == NULL || strlen(master) < CREDENTIAL_MIN_MASTER) {
-        sx_log(p, SX_ERROR, "signing_secret: expected at least %d bytes, found %zu",
-               CREDENTIAL_MIN_MASTER, master == NULL ? (size_t)0 : strlen(master));
-        return SX_EINVAL;
-    }
-    return SX_OK;
+    return credential_master(p) == NULL ? SX_EINVAL : SX_OK;
 }
 
 static int start(sx_plugin *p)

@@ -13,18 +13,18 @@
 
 #define PERIOD_MS      50
 #define TICKS_A_SECOND (1000 / PERIOD_MS)
-#define STATS_S        60   /* how old the totals of 24 hours may be */
-#define BATCH          2000 /* events that one statement brings */
-#define PAUSE_TICKS    10   /* after a failed statement */
+#define STATS_NS       INT64_C(60000000000) /* how old the totals of 24 hours may be */
+#define BATCH          2000                 /* events that one statement brings */
+#define PAUSE_TICKS    10                   /* after a failed statement */
 #define LIST_TEXT      8192 /* numbers of INSTRUMENT_MAX tapes as an array of PostgreSQL */
 
 struct feed {
     sx_plugin *p;
     struct tape *tapes;
-    sx_timer *timer; /* NULL while nobody listens */
-    bool is_busy;    /* a statement is under way */
-    bool is_rung;    /* and something happened meanwhile */
-    int n_seconds;   /* since the totals of 24 hours were read; below 0: they are due */
+    sx_timer *timer;  /* NULL while nobody listens */
+    bool is_busy;     /* a statement is under way */
+    bool is_rung;     /* and something happened meanwhile */
+    int64_t stats_ns; /* when the totals of 24 hours were read last */
     int n_ticks;
     int pause; /* ticks without a statement */
 };
@@ -365,7 +365,7 @@ static int ask_stats(struct feed *f)
         SX_READ_ONLY, 0
     };
 
-    f->n_seconds = 0;
+    f->stats_ns = sx_this_worker(f->p).now_ns;
     return sx_plugin_batch(f->p, on_stats, f, &stmt, 1);
 }
 
@@ -380,6 +380,11 @@ static struct tape *waiting_tape(const struct feed *f)
     return t;
 }
 
+static bool are_stats_old(const struct feed *f)
+{
+    return f->n_ticks == 0 && sx_this_worker(f->p).now_ns - f->stats_ns >= STATS_NS;
+}
+
 static void look(struct feed *f)
 {
     struct tape *t;
@@ -391,7 +396,7 @@ static void look(struct feed *f)
     }
     f->is_rung = false;
     t = waiting_tape(f);
-    err = t != NULL ? ask_book(t) : f->n_seconds < 0 ? ask_stats(f) : ask_events(f);
+    err = t != NULL ? ask_book(t) : are_stats_old(f) ? ask_stats(f) : ask_events(f);
     f->is_busy = err == SX_OK;
     if (err < 0 && err != SX_ENOENT)
         f->pause = PAUSE_TICKS;
@@ -418,7 +423,6 @@ static void on_tick(sx_plugin *p, void *arg)
         if (t->is_live)
             make_ready(t);
     if (f->n_ticks == 0) {
-        f->n_seconds = f->n_seconds < 0 || f->n_seconds == STATS_S ? -1 : f->n_seconds + 1;
         tick_readers(f);
         sweep(f);
     }

@@ -196,6 +196,72 @@ static void expect_type(const sx_answer *ws, const char *type, const char *part)
         fail_msg("expected %s with \"%s\", found: %s", begin, part, m->data);
 }
 
+/* Messages up to the next one of a type. */
+static const char *wait_type(const sx_answer *ws, const char *type)
+{
+    char begin[60];
+
+    (void)snprintf(begin, sizeof begin, "{\"type\":\"%s\"", type);
+    for (const sx_test_message *m; (m = sx_test_ws_next(ws)) != NULL;)
+        if (strncmp(m->data, begin, strlen(begin)) == 0)
+            return m->data;
+    fail_msg("closed before a message of type %s", type);
+    return "";
+}
+
+/* What was traded 25 hours ago leaves the totals, though nobody tells of it. */
+static void a_ticker_forgets_what_is_older_than_a_day(sx_test *t)
+{
+    struct client a = client_open(t, RICH), b = client_open(t, RICH);
+    const sx_answer *ws = sx_test_ws_open(t, .path = "/");
+
+    sx_expect_status(client_order(&a, LIMIT("sell", "50000", "0.9")), 200);
+    sx_expect_status(client_order(&b, LIMIT("buy", "50000", "0.5")), 200);
+    sx_test_ws_send(ws, SX_TEST_JSON({
+                        "type" : "subscribe",
+                        "product_ids" : ["BTC-USD"],
+                        "channels" : [ "ticker", "heartbeat" ]
+                    }));
+    assert_non_null(strstr(wait_type(ws, "ticker"), "\"volume_24h\":\"0.5\""));
+    (void)sx_test_sql(t, "UPDATE minute SET minute = minute - 1500");
+    sx_test_set_now(t, (CLIENT_NOW_S + 61) * INT64_C(1000000000));
+    a.clock_s = b.clock_s = CLIENT_NOW_S + 61;
+    for (int i = 0; i < 3; i++)
+        (void)wait_type(ws, "heartbeat");
+    sx_expect_status(client_order(&b, LIMIT("buy", "50000", "0.3")), 200);
+    assert_non_null(strstr(wait_type(ws, "ticker"), "\"volume_24h\":\"0.3\""));
+}
+
+/* Both are carried out in their order, though one has to wait for the key to be looked up. */
+static void who_leaves_while_the_key_is_checked_has_left(sx_test *t)
+{
+    const struct client a = client_open(t, RICH);
+    const sx_answer *ws = sx_test_ws_open(t, .path = "/");
+
+    subscribe_user(&a, ws);
+    sx_test_ws_send(
+        ws, SX_TEST_JSON(
+                { "type" : "unsubscribe", "product_ids" : ["BTC-USD"], "channels" : ["user"] }));
+    expect_type(ws, "subscriptions", "\"user\"");
+    sx_expect_message_json(ws, SX_TEST_JSON({ "type" : "subscriptions", "channels" : [] }));
+}
+
+static void too_much_in_one_message_is_refused(sx_test *t)
+{
+    static const char part[] = ",\"BTC-USD\"";
+    char text[16000], *at = text;
+    const sx_answer *ws = sx_test_ws_open(t, .path = "/");
+
+    at += snprintf(text, 200,
+                   "{\"type\":\"subscribe\",\"channels\":[\"full\"],"
+                   "\"product_ids\":[\"BTC-USD\"");
+    for (int i = 0; i < 1024; i++, at += sizeof part - 1)
+        memcpy(at, part, sizeof part);
+    memcpy(at, "]}", 3);
+    sx_test_ws_send(ws, text);
+    expect_type(ws, "error", "too many channels and products");
+}
+
 static void an_account_hears_of_its_own_orders_only(sx_test *t)
 {
     const struct client a = client_open(t, RICH), b = client_open(t, RICH);
@@ -233,6 +299,9 @@ int main(void)
         SX_TEST_CASE(a_socket_tells_by_channels),
         SX_TEST_CASE(wrong_subscriptions_are_told),
         SX_TEST_CASE(an_account_hears_of_its_own_orders_only),
+        SX_TEST_CASE(a_ticker_forgets_what_is_older_than_a_day),
+        SX_TEST_CASE(who_leaves_while_the_key_is_checked_has_left),
+        SX_TEST_CASE(too_much_in_one_message_is_refused),
         SX_TEST_CASE(a_key_that_was_taken_back_hears_nothing),
         { 0 },
     };

@@ -13,10 +13,7 @@
 struct rates {
     int64_t per_call_ns;
     int64_t burst_ns;
-    struct {
-        int64_t account;
-        int64_t full_ns;
-    } slots[SLOTS];
+    int64_t full_ns[SLOTS];
 };
 
 struct rates *rates_new(int64_t per_second)
@@ -38,12 +35,12 @@ void rates_free(struct rates *all)
 bool rate_take(struct rates *all, int64_t account, int64_t now_ns)
 {
     const uint64_t slot = (uint64_t)account * UINT64_C(0x9e3779b97f4a7c15) >> 52;
-    int64_t full_ns = all->slots[slot].full_ns;
+    int64_t full_ns = all->full_ns[slot];
 
     if (full_ns < now_ns || full_ns > now_ns + all->burst_ns)
         full_ns = now_ns;
     if (full_ns + all->per_call_ns > now_ns + all->burst_ns)
         return false;
-    all->slots[slot].full_ns = full_ns + all->per_call_ns;
+    all->full_ns[slot] = full_ns + all->per_call_ns;
     return true;
 }

@@ -252,7 +252,7 @@ static const char *name_of(const json_t *channel)
 static const char *fault_of(const struct socket *s, const json_t *message, bool *ret_wants_user)
 {
     const json_t *channels = json_object_get(message, "channels"), *channel, *product;
-    size_t i, k;
+    size_t i, k, n_parts = 0;
 
     *ret_wants_user = false;
     if (json_array_size(channels) == 0)
@@ -262,6 +262,9 @@ static const char *fault_of(const struct socket *s, const json_t *message, bool 
         const int number = channel_of(name_of(channel));
         const json_t *products = products_of(message, channel);
 
+        n_parts += json_array_size(products);
+        if (i >= MOST_PARTS || n_parts > MOST_PARTS)
+            return "too many channels and products for one message";
         if (number < 0)
             return "channels: expected level2, matches, ticker, heartbeat, full or user";
         if (json_array_size(products) == 0)

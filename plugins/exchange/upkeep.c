@@ -5,7 +5,7 @@
  */
 #include "exchange.h"
 
-#define EXPIRE_MS 5000
+#define EXPIRE_MS 2000
 #define PRUNE_MS  10000
 
 static void on_upkeep(sx_plugin *p, const sx_db_error *err, const sx_rows *const rows[], size_t n,

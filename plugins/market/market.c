@@ -182,14 +182,14 @@ static int read_options(sx_plugin *p, struct market *m)
 {
     const char *allows = sx_config_text(p, "practice_accounts");
 
-    m->master = sx_config_text(p, "signing_secret");
+    m->master = credential_master(p);
     m->money = json_object_get(sx_config(p), "practice_money");
     m->each_per_minute = sx_config_int(p, "accounts_per_client");
     m->all_per_minute = sx_config_int(p, "accounts_per_minute");
     m->allows_accounts = strcmp(allows, "on") == 0 ||
                          (strcmp(allows, "auto") == 0 && strcmp(sx_env(p), "production") != 0);
-    if (m->master == NULL || strlen(m->master) < CREDENTIAL_MIN_MASTER)
-        return refuse(p, "signing_secret: expected the one of the exchange, 32 bytes or more");
+    if (m->master == NULL)
+        return SX_EINVAL;
     if (strcmp(allows, "on") != 0 && strcmp(allows, "off") != 0 && strcmp(allows, "auto") != 0)
         return refuse(p, "practice_accounts: expected \"on\", \"off\" or \"auto\"");
     if (m->each_per_minute < 1 || m->each_per_minute > 1000000 || m->all_per_minute < 1 ||

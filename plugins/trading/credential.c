@@ -13,6 +13,18 @@
 #define NAME_BYTES  8
 #define PROOF_BYTES 8
 
+const char *credential_master(sx_plugin *p)
+{
+    const char *master = sx_config_text(p, "signing_secret");
+    const size_t len = master == NULL ? 0 : strlen(master);
+
+    if (len >= CREDENTIAL_MIN_MASTER)
+        return master;
+    sx_log(p, SX_ERROR, "signing_secret: expected at least %d bytes, found %zu",
+           CREDENTIAL_MIN_MASTER, len);
+    return NULL;
+}
+
 static void put_name(const struct credential *c, uint8_t name[NAME_BYTES])
 {
     for (int i = 0; i < 6; i++)

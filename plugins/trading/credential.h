@@ -26,6 +26,9 @@ struct credential {
     int32_t generation;
 };
 
+/* The option signing_secret of a plugin; NULL, and the log says why, when it is too short. */
+const char *credential_master(sx_plugin *p);
+
 /* Whose key it is; false unless this master secret has made it. */
 bool credential_read(const char *master, const char *key, struct credential *ret);
 

@@ -8,6 +8,18 @@ static sx_param int_or_null(int64_t v)
     return v == 0 ? sx_null() : sx_int(v);
 }
 
+bool order_is_outage(const sx_db_error *err)
+{
+    static const char *const classes[] = { "08", "25006", "53", "55P03", "57" };
+
+    if (err->retryable || err->sqlstate[0] == '\0')
+        return true;
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (strncmp(err->sqlstate, classes[i], strlen(classes[i])) == 0)
+            return true;
+    return false;
+}
+
 bool order_read(const struct instruments *all, const sx_rows *rows, uint32_t row, uint32_t first,
                 struct order *ret)
 {

@@ -75,6 +75,10 @@ SX_MUST_USE int order_cancel(sx_req *r, const struct credential *who, const char
 SX_MUST_USE int order_cancel_all(sx_req *r, const struct credential *who, const char *symbol,
                                  sx_rows_fn *fn, void *arg);
 
+/* Whether a statement failed because the database is away, full, locked or shutting down: then the
+ * same request may succeed a moment later. */
+bool order_is_outage(const sx_db_error *err);
+
 /* The statement of order_place and its parameters, for a batch or a plugin without a request. */
 #define ORDER_PLACE_SQL                                                                        \
     "SELECT p.outcome, " ORDER_COLUMNS(                                                        \

@@ -20,7 +20,7 @@ static void offloaded_work_that_leaves_a_transaction_open_has_failed(sx_test *t)
 
 static void what_lacks_a_function_is_refused(sx_test *t)
 {
-    sx_expect_json(sx_test_get(t, "/work/refused"), 200, SX_TEST_JSON({
+    sx_expect_json(sx_test_get(t, "/refused/work"), 200, SX_TEST_JSON({
                        "offload without work" : -2,
                        "offload without done" : -2,
                        "task without work" : -2,

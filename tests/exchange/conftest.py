@@ -1,5 +1,4 @@
 """The fixtures of the system tests, and a database with the schema of the exchange."""
-import importlib.util
 import pathlib
 import sys
 
@@ -10,18 +9,10 @@ SYSTEM = HERE.parent / "system"
 sys.path[:0] = [str(HERE), str(SYSTEM)]
 
 import dialect  # noqa: E402
-from harness import database, process  # noqa: E402
+from harness import database, fixtures, process  # noqa: E402
 
 
-def load_system_fixtures():
-    """The fixtures of the system tests, which pytest shows to their own folder only."""
-    spec = importlib.util.spec_from_file_location("system_conftest", SYSTEM / "conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_SYSTEM = load_system_fixtures()
+_SYSTEM = fixtures.load()
 build, cluster, new_database = _SYSTEM.build, _SYSTEM.cluster, _SYSTEM.new_database
 program, config_dir, server = _SYSTEM.program, _SYSTEM.config_dir, _SYSTEM.server
 pytest_runtest_protocol = _SYSTEM.pytest_runtest_protocol

@@ -1,5 +1,4 @@
 """One server for all cases: the one that SX_HTTP_TARGET names, or ours with probe and site."""
-import importlib.util
 import os
 import pathlib
 import sys
@@ -11,18 +10,11 @@ SYSTEM = HERE.parent / "system"
 sys.path[:0] = [str(HERE), str(SYSTEM)]
 
 import runner  # noqa: E402
-
-
-def load_system_fixtures():
-    """The fixtures of the system tests, which pytest shows to their own folder only."""
-    spec = importlib.util.spec_from_file_location("system_conftest", SYSTEM / "conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from harness import fixtures  # noqa: E402
 
 
 if not os.environ.get("SX_HTTP_TARGET"):
-    _SYSTEM = load_system_fixtures()
+    _SYSTEM = fixtures.load()
     build, cluster = _SYSTEM.build, _SYSTEM.cluster
 
 

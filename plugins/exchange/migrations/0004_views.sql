@@ -64,12 +64,14 @@ FROM instrument i JOIN market m ON m.instrument = i.id
                AND c.minute > floor(extract(epoch FROM clock_timestamp()) / 60)::bigint - 1440) s ON true;
 
 -- Double entry: each booking has two sides that sum to zero.  The other side of a deposit is the
--- world's, of a fee the instrument's.  kind: deposit, match, fee.  ref: of a deposit its id, else the
--- id of the order.
+-- world's, whose account is 0; of a fee the instrument's, whose account is minus its number.  kind:
+-- deposit, match, fee.  ref: of a deposit its id, else the id of the order.
 CREATE VIEW ledger AS
 SELECT d.account, d.asset, d.amount, 'deposit' AS kind, d.at, NULL::smallint AS instrument,
        NULL::bigint AS trade_id, d.id AS ref
 FROM deposit d
+UNION ALL
+SELECT 0, d.asset, -d.amount, 'deposit', d.at, NULL, NULL, d.id FROM deposit d
 UNION ALL
 SELECT t.maker_account, i.quote, t.notional * t.taker_side, 'match', t.at, t.instrument, t.trade_id,
        t.maker_order
@@ -91,6 +93,12 @@ SELECT t.taker_account, i.base, t.lots * i.lot_atoms * t.taker_side, 'match', t.
 FROM trade t JOIN instrument i ON i.id = t.instrument
 UNION ALL
 SELECT t.taker_account, i.quote, -t.taker_fee, 'fee', t.at, t.instrument, t.trade_id, t.taker_order
+FROM trade t JOIN instrument i ON i.id = t.instrument WHERE t.taker_fee <> 0
+UNION ALL
+SELECT -t.instrument, i.quote, t.maker_fee, 'fee', t.at, t.instrument, t.trade_id, t.maker_order
+FROM trade t JOIN instrument i ON i.id = t.instrument WHERE t.maker_fee <> 0
+UNION ALL
+SELECT -t.instrument, i.quote, t.taker_fee, 'fee', t.at, t.instrument, t.trade_id, t.taker_order
 FROM trade t JOIN instrument i ON i.id = t.instrument WHERE t.taker_fee <> 0;
 
 -- What must hold at any time.  Each row counts what breaks it: zeros, always.
@@ -110,6 +118,17 @@ SELECT 'a balance is not the sum of its ledger',
         LEFT JOIN (SELECT account, asset, sum(amount) AS amount FROM ledger GROUP BY account, asset) l
              USING (account, asset)
         WHERE b.amount <> coalesce(l.amount, 0))
+UNION ALL
+SELECT 'a booking of the ledger does not sum to zero',
+       (SELECT count(*) FROM (
+            SELECT 1 FROM ledger l
+            GROUP BY l.kind, l.asset, l.instrument, l.trade_id, CASE l.kind WHEN 'deposit' THEN l.ref END
+            HAVING sum(l.amount) <> 0) x)
+UNION ALL
+SELECT 'fees of an instrument are not those of its ledger',
+       (SELECT count(*) FROM market m
+        WHERE m.fees <> (SELECT coalesce(sum(l.amount), 0) FROM ledger l
+                         WHERE l.account = -m.instrument))
 UNION ALL
 SELECT 'a hold is not the sum of the open orders'' holds',
        (SELECT count(*) FROM balance b

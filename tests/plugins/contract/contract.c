@@ -278,7 +278,7 @@ static const sx_route routes[] = {
     GET("/task", run_task),
     GET("/post", post_from_thread),
     GET("/after", answer_after),
-    GET("/work/refused", refuse_work),
+    GET("/refused/work", refuse_work),
     GET("/hold", hold_task),
     GET("/free", free_held),
 
