@@ -119,17 +119,6 @@ SELECT 'a balance is not the sum of its ledger',
              USING (account, asset)
         WHERE b.amount <> coalesce(l.amount, 0))
 UNION ALL
-SELECT 'a booking of the ledger does not sum to zero',
-       (SELECT count(*) FROM (
-            SELECT 1 FROM ledger l
-            GROUP BY l.kind, l.asset, l.instrument, l.trade_id, CASE l.kind WHEN 'deposit' THEN l.ref END
-            HAVING sum(l.amount) <> 0) x)
-UNION ALL
-SELECT 'fees of an instrument are not those of its ledger',
-       (SELECT count(*) FROM market m
-        WHERE m.fees <> (SELECT coalesce(sum(l.amount), 0) FROM ledger l
-                         WHERE l.account = -m.instrument))
-UNION ALL
 SELECT 'a hold is not the sum of the open orders'' holds',
        (SELECT count(*) FROM balance b
         LEFT JOIN (SELECT o.account, CASE o.side WHEN 1 THEN i.quote ELSE i.base END AS asset,
