@@ -33,7 +33,7 @@ struct sx_config_server {
     uint32_t pool_threads;                      /* per worker, for blocking handlers       */
     uint32_t pool_queue;                        /* blocking calls that may wait; then 503  */
     struct sx_config_text_list trusted_proxies; /* "10.0.0.0/8", "::1", "unix"    */
-    uint32_t drain_ms;       /* 10000; 8000 where K_SERVICE is set                */
+    uint32_t drain_ms;       /* how long requests may take to end                 */
     uint32_t drain_delay_ms; /* keep accepting so long after TERM                 */
     uint32_t start_ms;       /* a worker must be ready within                     */
     uint32_t stream_ms;      /* streams of unchanged plugins outlive a reload     */
@@ -91,6 +91,8 @@ struct sx_config_database {
     const char *direct_url; /* for LISTEN and migrations behind a pooler; "" : url */
     const char *pooler;     /* "none" or "transaction" */
     uint32_t pool_size;     /* connections per worker, shared and leased, 1-1000   */
+    uint32_t instances;     /* of the service, that may run at once                */
+    const char *budget;     /* "warn" or "require": what the server allows         */
     uint32_t queue;         /* statements that may wait; then 503                  */
     uint32_t statement_ms;  /* statement_timeout of a session                      */
     uint32_t connect_ms;

@@ -16,11 +16,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-#define CONFIG_MAX_FILE_BYTES     (1u << 20)
-#define CONFIG_MAX_PATH_BYTES     (16u << 20) /* a dotted path: all keys of a file, escaped */
-#define CONFIG_MAX_TEXT_BYTES     (1u << 20)  /* a value after substitution */
-#define CONFIG_MAX_NAME           63          /* of a plugin; PostgreSQL's limit for a schema */
-#define CONFIG_DRAIN_CLOUD_RUN_MS 8000u
+#define CONFIG_MAX_FILE_BYTES (1u << 20)
+#define CONFIG_MAX_PATH_BYTES (16u << 20) /* a dotted path: all keys of a file, escaped */
+#define CONFIG_MAX_TEXT_BYTES (1u << 20)  /* a value after substitution */
+#define CONFIG_MAX_NAME       63          /* of a plugin; PostgreSQL's limit for a schema */
 
 /* ------------------------------------------------------------------ formats of text */
 
@@ -189,6 +188,8 @@ bool config_has_variable(const char *text);
 /* Whether a name of the environment will win over the files for this path. */
 bool config_environment_wins(const struct config_loader *l, const char *path);
 void config_environment(struct config_loader *l);
+/* Other defaults where K_SERVICE is set. */
+void config_cloud_run(struct config_loader *l);
 
 /* Values for what no file and no name of the environment said, then paths made absolute. */
 void config_defaults(struct config_loader *l);

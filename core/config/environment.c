@@ -159,28 +159,11 @@ static void take_old_names(struct config_loader *l)
     sx_buf_finish(&b);
 }
 
-/* Cloud Run kills ten seconds after TERM; what an overlay says is taken as meant. */
-static void take_cloud_run(struct config_loader *l)
-{
-    static const char path[] = "server.drain_ms";
-    const json_t *value = config_tree_get(l->root, path);
-    struct config_where where;
-
-    if (config_variable_full(l, "K_SERVICE") == NULL)
-        return;
-    if (config_where_of(l, path, &where) && where.rank == CONFIG_RANK_OVERLAY)
-        return;
-    if (value != NULL &&
-        (!json_is_integer(value) || json_integer_value(value) <= CONFIG_DRAIN_CLOUD_RUN_MS))
-        return;
-    take(l, "environment K_SERVICE", path, json_integer(CONFIG_DRAIN_CLOUD_RUN_MS));
-}
-
 void config_environment(struct config_loader *l)
 {
     take_port(l);
     take_variable(l, "DATABASE_URL", "environment DATABASE_URL", "database.url");
     take_old_names(l);
     take_variable(l, "APP_SECRET", "environment APP_SECRET", "app_secret");
-    take_cloud_run(l);
+    config_cloud_run(l);
 }

@@ -14,6 +14,7 @@
 #define OF_PLUGIN(member) offsetof(struct sx_config_plugin, member)
 
 static const char *const poolers[] = { "none", "transaction", NULL };
+static const char *const budgets[] = { "warn", "require", NULL };
 static const char *const levels[] = { "debug", "info", "warning", "error", NULL };
 static const char *const formats[] = { "auto", "json", "text", NULL };
 static const char *const accesses[] = { "all", "errors", "off", NULL };
@@ -61,10 +62,12 @@ const struct config_key config_keys[] = {
       .offset = AT(server.trusted_proxies),
       .preset = "[]",
       .format = &config_format_peer,
-      .doc = "Peers whose X-Forwarded-* count: addresses, networks such as 10.0.0.0/8, or unix." },
+      .doc =
+          "Peers whose X-Forwarded-* count: addresses, networks such as 10.0.0.0/8, or unix. Where "
+          "K_SERVICE is set 169.254.0.0/16, unless a file says otherwise." },
     INT("server.drain_ms", server.drain_ms, 0, HOUR_MS, "ms", "10000",
-        "How long requests may take to end after a stop or a reload; at most 8000 by default "
-        "where K_SERVICE is set (Cloud Run)."),
+        "How long requests may take to end after a stop or a reload; where K_SERVICE is set (Cloud "
+        "Run) at most 8000, unless an overlay says more."),
     INT("server.drain_delay_ms", server.drain_delay_ms, 0, HOUR_MS, "ms", "0",
         "How long to go on accepting after a stop was asked for."),
     INT("server.start_ms", server.start_ms, 100, HOUR_MS, "ms", "10000",
@@ -141,7 +144,7 @@ const struct config_key config_keys[] = {
         "Longest wait for the next bytes of a request's body; 408 after."),
     INT("http.idle_ms", http.idle_ms, 1, HOUR_MS, "ms", "75000",
         "How long a connection is kept between requests; behind a load balancer longer than its "
-        "own time."),
+        "own time. Where K_SERVICE is set at least 620000, unless an overlay says less."),
     INT("http.write_ms", http.write_ms, 1, HOUR_MS, "ms", "30000",
         "A client that reads nothing for so long is disconnected."),
     INT("http.request_ms", http.request_ms, 1, HOUR_MS, "ms", "30000",
@@ -209,7 +212,18 @@ const struct config_key config_keys[] = {
       .choices = poolers,
       .doc = "transaction: a pooler in transaction mode stands before the database." },
     INT("database.pool_size", database.pool_size, 1, 1000, NULL, "4",
-        "Connections per worker, shared and leased together."),
+        "Connections per worker, shared and leased together; at most 2 where K_SERVICE is set, unless "
+        "an overlay says more."),
+    INT("database.instances", database.instances, 1, 100000, NULL, "1",
+        "Instances of the service that may run at once, for the budget of connections."),
+    { .path = "database.budget",
+      .type = CONFIG_TEXT,
+      .offset = AT(database.budget),
+      .preset = "\"warn\"",
+      .choices = budgets,
+      .doc =
+          "When all instances may open more connections than the server allows: warn says so in the "
+          "log, require refuses to start or reload." },
     INT("database.queue", database.queue, 0, 1000000, NULL, "1024",
         "Statements that may wait; 503 above."),
     INT("database.statement_ms", database.statement_ms, 1, HOUR_MS, "ms", "10000",

@@ -164,6 +164,8 @@ static int build_db(struct sx_worker *w, struct sx_report *rep)
     sx_worker_fault_map(w);
     w->has_db = true;
     err = verify_migrations(w, rep);
+    if (err == 0)
+        sx_worker_budget_check(w, rep);
     sx_plugins_db_settings(w->plugins, &w->loop, &set);
     set.on_log = sx_worker_log_db;
     set.on_ready = on_db_ready;

@@ -215,30 +215,6 @@ static void the_socket_path_may_have_107_bytes(void **state)
     sx_report_finish(&rep);
 }
 
-static void cloud_run_shortens_the_drain_unless_the_overlay_says_otherwise(void **state)
-{
-    static const struct {
-        const char *base, *testing;
-        uint32_t drain_ms;
-        const char *origin;
-    } cases[] = {
-        { "{}", "{}", 8000, "environment K_SERVICE" },
-        { "{\"server\": {\"drain_ms\": 10000}}", "{}", 8000, "environment K_SERVICE" },
-        { "{\"server\": {\"drain_ms\": 5000}}", "{}", 5000, "config/base.json:1" },
-        { "{}", "{\"server\": {\"drain_ms\": 9000}}", 9000, "config/testing.json:1" },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct sx_config *cfg = folder_load_well(cases[i].base, cases[i].testing,
-                                                 VARIABLES("K_SERVICE=s"));
-
-        assert_int_equal(cfg->server.drain_ms, cases[i].drain_ms);
-        assert_origin(cfg, "server.drain_ms", cases[i].origin);
-        sx_config_destroy(cfg);
-    }
-}
-
 static void relative_paths_are_relative_to_the_folder_above(void **state)
 {
     static const char testing[] =
@@ -391,7 +367,6 @@ int main(void)
         cmocka_unit_test(empty_names_of_the_environment_count_as_not_set),
         cmocka_unit_test(the_old_names_make_a_connection_text_with_quotes_where_needed),
         cmocka_unit_test(the_socket_path_may_have_107_bytes),
-        cmocka_unit_test(cloud_run_shortens_the_drain_unless_the_overlay_says_otherwise),
         cmocka_unit_test(relative_paths_are_relative_to_the_folder_above),
         cmocka_unit_test(empty_folders_are_computed),
         cmocka_unit_test(the_environment_is_picked_by_argument_then_variable_then_default),

@@ -114,6 +114,49 @@ static void each_key_is_printed_with_its_value_and_origin(void **state)
     sx_config_destroy(cfg);
 }
 
+static void cloud_run_bends_defaults_unless_an_overlay_says_otherwise(void **state)
+{
+    static const struct {
+        const char *base, *testing, *path, *value, *origin;
+    } cases[] = {
+        { "{}", "{}", "server.drain_ms", "8000", "environment K_SERVICE" },
+        { "{\"server\": {\"drain_ms\": 10000}}", "{}", "server.drain_ms", "8000",
+          "environment K_SERVICE" },
+        { "{\"server\": {\"drain_ms\": 5000}}", "{}", "server.drain_ms", "5000",
+          "config/base.json:1" },
+        { "{}", "{\"server\": {\"drain_ms\": 9000}}", "server.drain_ms", "9000",
+          "config/testing.json:1" },
+        { "{\"http\": {\"idle_ms\": 75000}}", "{}", "http.idle_ms", "620000",
+          "environment K_SERVICE" },
+        { "{\"http\": {\"idle_ms\": 700000}}", "{}", "http.idle_ms", "700000",
+          "config/base.json:1" },
+        { "{}", "{\"http\": {\"idle_ms\": 100}}", "http.idle_ms", "100", "config/testing.json:1" },
+        { "{}", "{}", "database.pool_size", "2", "environment K_SERVICE" },
+        { "{\"database\": {\"pool_size\": 1}}", "{}", "database.pool_size", "1",
+          "config/base.json:1" },
+        { "{}", "{\"database\": {\"pool_size\": 3}}", "database.pool_size", "3",
+          "config/testing.json:1" },
+        { "{\"server\": {\"trusted_proxies\": []}}", "{}", "server.trusted_proxies",
+          "[\"169.254.0.0/16\"]", "environment K_SERVICE" },
+        { "{\"server\": {\"trusted_proxies\": [\"10.0.0.0/8\"]}}", "{}", "server.trusted_proxies",
+          "[\"10.0.0.0/8\"]", "config/base.json:1" },
+        { "{}", "{\"server\": {\"trusted_proxies\": []}}", "server.trusted_proxies", "[]",
+          "config/testing.json:1" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sx_config *cfg = folder_load_well(cases[i].base, cases[i].testing,
+                                                 VARIABLES("K_SERVICE=s"));
+
+        char *text = printed(cfg);
+
+        assert_line(text, cases[i].path, cases[i].value, cases[i].origin);
+        free(text);
+        sx_config_destroy(cfg);
+    }
+}
+
 static void secrets_and_passwords_are_not_printed(void **state)
 {
     static const char testing[] =
@@ -276,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_restored_configuration_has_the_same_values_and_origins),
         cmocka_unit_test(a_damaged_dump_is_refused),
         cmocka_unit_test(each_key_is_printed_with_its_value_and_origin),
+        cmocka_unit_test(cloud_run_bends_defaults_unless_an_overlay_says_otherwise),
         cmocka_unit_test(secrets_and_passwords_are_not_printed),
         cmocka_unit_test(a_connection_text_is_quoted_where_a_value_would_break_it),
         cmocka_unit_test(the_shipped_environments_load_and_production_has_no_probe),
