@@ -186,7 +186,7 @@ void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
     bool was_up = conn->is_up;
     bool is_steady = was_up &&
                      (conn->is_recalled || uv_now(pool->set.loop) >= conn->up_ms + STEADY_MS);
-    char text[160];
+    char text[SX_DB_WHY];
 
     if (conn->state == CONN_AWAY || conn->state == CONN_CLOSED)
         return;
@@ -364,7 +364,7 @@ static void give_host_up(struct sx_db_conn *conn, const char *what)
     const struct sx_db_host at = { PQhost(conn->pg), PQhostaddr(conn->pg), PQport(conn->pg) };
     struct sx_db_host hosts[SX_DB_MAX_HOSTS];
     size_t n_shunned, n = sx_db_address_hosts(a, now_ms, hosts, &n_shunned);
-    char why[160];
+    char why[SX_DB_WHY];
 
     for (size_t i = 0; i < n; i++)
         if (strcmp(hosts[i].name[0] != '\0' ? hosts[i].name : hosts[i].addr, text_or(at.name)) ==

@@ -122,10 +122,12 @@ struct sx_db_settings {
     void *arg;
 };
 
+#define SX_DB_WHY 320 /* bytes of the reason why a connection was lost, most of it PostgreSQL's */
+
 struct sx_db_stats {
     uint32_t n_connections, n_leased, n_queued;
     bool is_ready;
-    char why[160]; /* not ready because … */
+    char why[SX_DB_WHY]; /* not ready because … */
     uint64_t statements, errors, reconnects;
 };
 

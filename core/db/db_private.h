@@ -266,7 +266,7 @@ struct sx_db_conn {
     int wake_fd;      /* an eventfd that ends the borrower's poll */
     uint32_t recalls; /* of the pool when it was offered          */
     bool comes_back_broken;
-    char why_broken[160];
+    char why_broken[SX_DB_WHY];
 };
 
 /* --- The side of the pool threads: all of it behind the mutex ------------------- */
@@ -322,7 +322,7 @@ struct sx_db_pool {
     bool is_ready, has_told;
     bool has_good_news; /* that it is connected, once the log takes another line */
     char bad_news[300]; /* the last of those that were not told yet */
-    char why[160];
+    char why[SX_DB_WHY];
     uint64_t random;
     uint64_t logged_ms;
     uint64_t lost_ns; /* when a connection died last */
