@@ -253,11 +253,16 @@ void check_framing(const struct run *r, struct sx_slice sent)
 
 /* --- Two runs of the same bytes ------------------------------------------------------- */
 
-/* Which limit a head breaks first depends on how much of it has come. */
+/* Which rule a head breaks first depends on how much of it has come: limits are looked at before
+ * the rest, as soon as they are passed. */
 static int kind_of(const struct answer *a)
 {
-    return a->says_close && (a->status == 400 || a->status == 414 || a->status == 431) ? 400
-                                                                                       : a->status;
+    static const int refusals[] = { 400, 414, 431, 505 };
+
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (a->says_close && a->status == refusals[i])
+            return 400;
+    return a->status;
 }
 
 void check_same(const struct run *a, const struct run *b)

@@ -232,10 +232,12 @@ static bool await_files(struct run *r)
 void run_settle(struct run *r)
 {
     int n = 0, n_still = 0;
+    bool has_moved;
 
     while (n_still < 3) {
         fuzz_check(n++ < MAX_TURNS, "the server never comes to rest");
-        n_still = settle_once(r) || await_files(r) ? 0 : n_still + 1;
+        has_moved = settle_once(r);
+        n_still = await_files(r) || has_moved ? 0 : n_still + 1;
     }
 }
 
