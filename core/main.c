@@ -156,6 +156,7 @@ static int run_serve(const struct options *opt)
 
 /* --- Commands to a running server ------------------------------------------------------------ */
 
+/* Without a command: whether it is ready. */
 static int ask(const struct options *opt, const char *command)
 {
     struct sx_config *cfg = NULL;
@@ -165,7 +166,8 @@ static int ask(const struct options *opt, const char *command)
     sx_report_init(&rep);
     if (load_config(opt, &rep, &cfg) < 0)
         code = 2;
-    else if (sx_supervisor_ask(cfg->server.control, command, stdout, &rep) < 0)
+    else if ((command == NULL ? sx_supervisor_health(&cfg->server, stdout, &rep)
+                              : sx_supervisor_ask(cfg->server.control, command, stdout, &rep)) < 0)
         code = 1;
     sx_config_destroy(cfg);
     return tell(&rep, code);
@@ -192,6 +194,12 @@ static int run_release(const struct options *opt)
     sx_report_init(&rep);
     sx_report_add(&rep, "release: expected the name of one plugin, found %d", opt->n_rest);
     return tell(&rep, 2);
+}
+
+/* A service manager tells no more than healthy from not: every failure is a 1. */
+static int run_health(const struct options *opt)
+{
+    return ask(opt, NULL) == 0 ? 0 : 1;
 }
 
 /* --- Commands that only look ----------------------------------------------------------------- */
@@ -399,6 +407,10 @@ static const struct command commands[] = {
     { "status", "[--config DIR] [--env NAME]", "tell what a running server is doing",
       "Its generations, their processes, and the plugins that have crashed lately.", run_status,
       false, 0 },
+    { "health", "[--config DIR] [--env NAME]", "ask a running server whether it is ready",
+      "Ends with 0 when /_sx/ready at server.address and server.port answers 200, else with 1 and the\n"
+      "reason.  For the health check of a container.",
+      run_health, false, 0 },
     { "check", "[--config DIR] [--env NAME]", "find every fault of a configuration and its plugins",
       "Loads everything, runs each plugin's check function and serves nothing.  Ends with 2 and one\n"
       "sentence for each fault.",

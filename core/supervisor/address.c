@@ -139,3 +139,15 @@ bool sx_address_equals(const struct sx_address *a, const struct sx_address *b)
                       ((const struct sockaddr_un *)&b->addr)->sun_path) == 0;
     }
 }
+
+void sx_address_join(const struct sx_config_server *server, char *to, size_t size)
+{
+    const char *a = server->address;
+
+    if (strncmp(a, "unix:", 5) == 0)
+        (void)snprintf(to, size, "%s", a);
+    else if (a[0] != '[' && strchr(a, ':') != NULL)
+        (void)snprintf(to, size, "[%s]:%u", a, server->port);
+    else
+        (void)snprintf(to, size, "%s:%u", a, server->port);
+}

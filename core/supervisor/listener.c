@@ -255,26 +255,13 @@ static int acquire_one(struct sx_listeners *ls, const char *text, const char *ke
     return rc;
 }
 
-/* server.address with server.port, as one text. */
-static void join_port(const struct sx_config_server *server, char *to, size_t size)
-{
-    const char *a = server->address;
-
-    if (strncmp(a, "unix:", 5) == 0)
-        (void)snprintf(to, size, "%s", a);
-    else if (a[0] != '[' && strchr(a, ':') != NULL)
-        (void)snprintf(to, size, "[%s]:%u", a, server->port);
-    else
-        (void)snprintf(to, size, "%s:%u", a, server->port);
-}
-
 static int acquire_all(struct sx_listeners *ls, const struct sx_config_server *server,
                        struct sx_report *rep, struct sx_listener_set *set)
 {
     char text[SX_LISTENER_NAME + 16];
     int rc;
 
-    join_port(server, text, sizeof text);
+    sx_address_join(server, text, sizeof text);
     rc = acquire_one(ls, text, "server.address", rep, set);
     for (size_t i = 0; i < server->listen.n; i++) {
         int one = acquire_one(ls, server->listen.v[i], "server.listen", rep, set);

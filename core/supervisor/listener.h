@@ -27,6 +27,8 @@ struct sx_address {
 
 /* "ADDRESS:PORT" or "unix:/path"; ADDRESS is IPv4, or IPv6 in brackets.  SX_ERR_INVALID. */
 int sx_address_parse(const char *text, struct sx_address *ret_address);
+/* server.address with server.port, in the form that sx_address_parse takes. */
+void sx_address_join(const struct sx_config_server *server, char *to, size_t size);
 /* What a socket is bound to.  SX_ERR_INVALID for what we do not speak. */
 int sx_address_of_socket(int fd, struct sx_address *ret_address);
 bool sx_address_equals(const struct sx_address *a, const struct sx_address *b);

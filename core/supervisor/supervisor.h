@@ -59,4 +59,9 @@ int sx_supervisor_run(const struct sx_supervisor_settings *set);
  * no server. */
 int sx_supervisor_ask(const char *path, const char *command, FILE *out, struct sx_report *rep);
 
+/* Asks the server at server.address and server.port for /_sx/ready, and prints what it says when
+ * it is.  Why it is not is in the report: SX_ERR_MISSING, nobody listens; SX_ERR_IO, it is silent
+ * for 5 s; SX_ERR_INVALID, another answer than 200. */
+int sx_supervisor_health(const struct sx_config_server *server, FILE *out, struct sx_report *rep);
+
 #endif /* SX_SUPERVISOR_SUPERVISOR_H */
