@@ -44,17 +44,28 @@ if(SX_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
     set(CMAKE_C_COMPILER_LAUNCHER ${SX_CCACHE})
 endif()
 
-# What `describe` shows of a plugin; a commit configures anew, so it is never a stale one.
-execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} describe --always --dirty --abbrev=12
-    OUTPUT_VARIABLE commit ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
-execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} rev-parse --abbrev-ref HEAD
-    OUTPUT_VARIABLE branch ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+# What `describe` shows of a plugin; a commit configures anew, so it is never a stale one.  Where
+# the sources come without their history (in the build of an image) the caller says it.
+set(SX_COMMIT "" CACHE STRING "the commit that is built; empty: ask git")
+set(SX_BRANCH "" CACHE STRING "its branch; empty: ask git")
+set(commit "${SX_COMMIT}")
+set(branch "${SX_BRANCH}")
+if(NOT commit)
+    execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} describe --always --dirty --abbrev=12
+        OUTPUT_VARIABLE commit ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+endif()
+if(NOT branch)
+    execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} rev-parse --abbrev-ref HEAD
+        OUTPUT_VARIABLE branch ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+endif()
 if(EXISTS ${CMAKE_SOURCE_DIR}/.git/logs/HEAD)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
         ${CMAKE_SOURCE_DIR}/.git/logs/HEAD)
 endif()
-if(NOT commit OR NOT branch)
+if(NOT commit)
     set(commit "no commit")
+endif()
+if(NOT branch)
     set(branch "no branch")
 endif()
 string(SUBSTRING "${commit}, ${branch}, ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}"

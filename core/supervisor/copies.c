@@ -143,8 +143,26 @@ static int check_pin(const struct sx_config *cfg, const struct sx_config_plugin 
     return SX_ERR_INVALID;
 }
 
+/* In the folder; in memory where there is none, or where it takes no more (it is full). */
+static int store(const char *dir, const char *name, const char *data, size_t len,
+                 struct sx_log *log, struct sx_copy *copy)
+{
+    if (dir == NULL)
+        return store_in_memory(name, data, len, copy);
+    if (store_in_file(dir, name, data, len, copy) == 0)
+        return 0;
+    sx_log_line(log, SX_LOG_WARNING, NULL,
+                "the copy of the plugin \"%s\" is kept in memory: it cannot be in \"%s\": %s", name,
+                dir, strerror(errno));
+    if (copy->fd >= 0)
+        (void)close(copy->fd);
+    copy->fd = -1;
+    return store_in_memory(name, data, len, copy);
+}
+
 static int copy_plugin(const struct sx_config *cfg, const struct sx_config_plugin *plugin,
-                       const char *dir, struct sx_report *rep, struct sx_copy *copy)
+                       const char *dir, struct sx_log *log, struct sx_report *rep,
+                       struct sx_copy *copy)
 {
     char why[128];
     char *data;
@@ -160,11 +178,10 @@ static int copy_plugin(const struct sx_config *cfg, const struct sx_config_plugi
     sx_sha256_hex(data, len, copy->sha256);
     rc = check_pin(cfg, plugin, copy->sha256, rep);
     if (rc == 0) {
-        rc = dir != NULL ? store_in_file(dir, plugin->name, data, len, copy)
-                         : store_in_memory(plugin->name, data, len, copy);
+        rc = store(dir, plugin->name, data, len, log, copy);
         if (rc != 0)
-            sx_report_add(rep, "plugins.%s: cannot be copied to \"%s\": %s", plugin->name,
-                          dir != NULL ? dir : "memory", strerror(errno));
+            sx_report_add(rep, "plugins.%s: cannot be copied to memory: %s", plugin->name,
+                          strerror(errno));
     }
     free(data);
     return rc;
@@ -228,7 +245,7 @@ static int fill(const struct sx_config *cfg, struct sx_log *log, struct sx_repor
         has_chosen = true;
         *copy = (struct sx_copy){ .fd = -1 };
         copies->n++;
-        if (copy_plugin(cfg, &cfg->plugins[i], dir, rep, copy) != 0)
+        if (copy_plugin(cfg, &cfg->plugins[i], dir, log, rep, copy) != 0)
             rc = SX_ERR_INVALID;
     }
     if (rc == 0 && dir != NULL)

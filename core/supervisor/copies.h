@@ -31,9 +31,9 @@ struct sx_copies {
 };
 
 /* Copies every enabled plugin into server.state_dir/plugins, or, where that folder cannot be
- * used (read-only, noexec, not ours alone), into sealed memfds, which is logged.  A plugin that
- * is missing, unreadable or not the one pinned by sha256 is a fault that names plugin and path;
- * all are found: SX_ERR_INVALID.  Unused copies of more than a week ago are removed. */
+ * used (read-only, noexec, not ours alone, full), into sealed memfds, which is logged.  A plugin
+ * that is missing, unreadable or not the one pinned by sha256 is a fault that names plugin and
+ * path; all are found: SX_ERR_INVALID.  Unused copies of more than a week ago are removed. */
 int sx_copies_create(const struct sx_config *cfg, struct sx_log *log, struct sx_report *rep,
                      struct sx_copies *ret_copies);
 /* Takes a half-built or zeroed object whose descriptors are -1. */

@@ -122,6 +122,15 @@ static void allow_home(const struct sandbox *box)
     }
 }
 
+/* What LoadCredential= of systemd hands over, for libpq: PGPASSFILE, sslrootcert. */
+static void allow_credentials(const struct sandbox *box)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+
+    if (folder != NULL)
+        (void)allow(box, folder, READ);
+}
+
 static void allow_program(const struct sandbox *box)
 {
     char path[PATH_MAX];
@@ -150,6 +159,7 @@ static void allow_known(const struct sandbox *box, struct sx_worker *w)
         (void)allow(box, system_paths[i], READ);
     (void)allow(box, "/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
     allow_home(box);
+    allow_credentials(box);
     allow_program(box);
     allow_root(box, w->config);
     (void)snprintf(path, sizeof path, "%s/plugins", server->state_dir);

@@ -30,7 +30,8 @@ def sandboxed(server):
     def start(config=None, plugins=("reaches", "hello"), sandbox="on", **options):
         whole = process.merged({"process": {"sandbox": sandbox}}, config or {})
         options.setdefault("wants_database", False)
-        return server(whole, plugins=plugins, env=PLAIN, may_die=True, **options)
+        env = {**PLAIN, **options.pop("env", {})}
+        return server(whole, plugins=plugins, env=env, may_die=True, **options)
 
     return start
 
@@ -156,6 +157,18 @@ def test_files_outside_are_neither_read_nor_written(sandboxed, tmp_path):
     assert (reach(s, "read", copy), reach(s, "remove", copy)) == ("done", "EACCES")
     assert reach(s, "write", state / "plugins/new") == "EACCES"
     assert reach(s, "write", state / "uploads/new") == "done"
+
+
+@needs_landlock
+def test_credentials_of_systemd_are_read(sandboxed, tmp_path):
+    (tmp_path / "given").mkdir()
+    for path in (tmp_path / "given/pgpass", tmp_path / "other"):
+        path.write_text("…")
+    s = sandboxed(env={"CREDENTIALS_DIRECTORY": str(tmp_path / "given")})
+
+    assert reach(s, "read", tmp_path / "given/pgpass") == "done"
+    assert reach(s, "write", tmp_path / "given/pgpass") == "EACCES"
+    assert reach(s, "read", tmp_path / "other") == "EACCES"
 
 
 @needs_landlock

@@ -264,6 +264,30 @@ static void copies_are_kept_in_memory_where_no_folder_can_be_made(void **state)
     assert_true(was_logged(f, "kept in memory"));
 }
 
+/* A folder stands where the copy would be, which fails as a full disk does. */
+static void copy_is_kept_in_memory_where_it_cannot_be_written(void **state)
+{
+    struct fixture *f = *state;
+    struct sx_copies copies;
+    char path[256];
+    char text[16];
+
+    assert_int_equal(create(f, &copies), 0);
+    (void)snprintf(path, sizeof path, "%s", copies.v[0].path);
+    sx_copies_destroy(&copies);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+
+    assert_int_equal(create(f, &copies), 0);
+
+    assert_true(copies.v[0].is_memfd);
+    assert_false(copies.v[1].is_memfd);
+    read_text(copies.v[0].path, text, sizeof text);
+    assert_string_equal(text, "one");
+    assert_true(was_logged(f, "the copy of the plugin \\\"a\\\" is kept in memory"));
+    sx_copies_destroy(&copies);
+}
+
 static void folder_that_others_may_write_is_not_trusted(void **state)
 {
     struct fixture *f = *state;
@@ -359,6 +383,7 @@ int main(void)
         TEST(every_bad_plugin_is_told_with_name_and_path),
         TEST(pinned_plugin_with_the_right_hash_is_taken),
         TEST(copies_are_kept_in_memory_where_no_folder_can_be_made),
+        TEST(copy_is_kept_in_memory_where_it_cannot_be_written),
         TEST(folder_that_others_may_write_is_not_trusted),
         TEST(plugins_folder_that_is_a_link_is_not_trusted),
         TEST(old_copies_are_removed_unless_held),

@@ -1,0 +1,130 @@
+"""Bad days of a container, and its end."""
+import socket
+import time
+
+from container import HARDENED, Failure, expect, until
+
+STOP_S = 10  # what Cloud Run and Docker give
+
+
+def check_term(engine):
+    """TERM, with an idle connection open: ends with 0"""
+    one = engine.serve(*HARDENED)
+    with socket.create_connection(("127.0.0.1", one.port)):
+        begun = time.monotonic()
+        one.signal("TERM")
+        expect(one.wait_end(), 0, "exit code")
+        return f"after {(time.monotonic() - begun) * 1000:.0f} ms"
+
+
+def begin(one, path):
+    """A request whose answer nobody waits for yet."""
+    conn = socket.create_connection(("127.0.0.1", one.port))
+    conn.sendall(f"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
+    return conn
+
+
+def sleeping(engine, ms):
+    """A server in which a request sleeps, and its connection."""
+    one = engine.serve(*HARDENED, variables={"SX_ENV": "testing", "K_SERVICE": "check"})
+    conn = begin(one, f"/probe/sleep?ms={ms}")
+    # The one worker per processor that took it shows it as open.
+    until(lambda: "sx_connections_open 2" in one.get("/_sx/metrics")[1], "two open connections")
+    return one, conn
+
+
+def check_term_finishes(engine):
+    """TERM during a request of 2 s: it is answered"""
+    one, conn = sleeping(engine, 2000)
+    one.signal("TERM")
+    answer = conn.recv(4096)
+    expect(answer.split(b"\r\n")[0], b"HTTP/1.1 200 OK", "answer")
+    expect(one.wait_end(), 0, "exit code")
+
+
+def check_term_cuts_off(engine):
+    """TERM during a request of 29 s, as Cloud Run stops it: ends by itself within 10 s"""
+    one, _ = sleeping(engine, 29000)
+    begun = time.monotonic()
+    one.signal("TERM")
+    expect(one.wait_end(), 0, "exit code")
+    took = time.monotonic() - begun
+    if took > STOP_S:
+        raise Failure(f"after {took:.1f} s")
+    return f"after {took:.1f} s"
+
+
+def check_term_twice(engine):
+    """TERM twice during a request of 29 s: ends at once"""
+    one, _ = sleeping(engine, 29000)
+    one.signal("TERM")
+    until(lambda: (one.try_get("/_sx/ready") or (None,))[0] != 200, "not ready")
+    begun = time.monotonic()
+    one.signal("TERM")
+    code = one.wait_end()
+    took = time.monotonic() - begun
+    if took > 2:
+        raise Failure(f"after {took:.1f} s")
+    return f"after {took * 1000:.0f} ms with {code}"
+
+
+def check_kill(engine):
+    """KILL: nothing is left, and it starts again"""
+    one = engine.serve(*HARDENED)
+    processes = one.processes()
+    one.signal("KILL")
+    expect(one.wait_end(), 137, "exit code")
+    until(lambda: not any(folder.exists() for folder in processes), "the end of all processes")
+    one.start()
+    one.wait_ready()
+
+
+def check_without_database(engine):
+    """a database that is away: live, not ready with the reason, unhealthy; ready when it comes"""
+    folder = "/no/such/folder"
+    one = engine.start(*HARDENED, has_database=False,
+                       variables={"DATABASE_URL": f"postgresql:///none?host={folder}&user=none"})
+    one.wait_answer("/_sx/live", 200)
+    status, body = one.wait_answer("/_sx/ready", 503)
+    if folder not in body:
+        raise Failure(f"no reason in {body}")
+    expect(one.get("/hello")[0], 200, "a route without the database")
+    done = one.health()
+    expect((done.returncode, "not ready" in done.stderr), (1, True), done.stderr)
+    return f"{status}: " + body[body.index('"detail"'):].split('","')[0]
+
+
+def check_without_any_database(engine):
+    """no database configured: it says so and does not start"""
+    one = engine.start(*HARDENED, has_database=False)
+    code = one.wait_end()
+    said = one.output()
+    expect(code, 2, said)
+    if "database.url" not in said:
+        raise Failure(said)
+
+
+def check_full_tmpfs(engine):
+    """a full /tmp: the copies of the plugins are kept in memory"""
+    one = engine.serve(*HARDENED, "--tmpfs", "/tmp:size=64k,mode=1777,exec")
+    expect(one.get("/db")[0], 200, "status")
+    if "kept in memory" not in one.output():
+        raise Failure("no word of it")
+
+
+def check_tmpfs(engine):
+    """with a /tmp of its own: commands are taken, a reload serves"""
+    one = engine.serve(*HARDENED, "--tmpfs", "/tmp:size=16m,mode=1777,exec")
+    program = "/srv/sim-exchange/sim-exchange"
+    done = engine.call("exec", one.id, program, "reload")
+    expect(done.returncode, 0, done.stdout + done.stderr)
+    expect(one.get("/db")[0], 200, "status")
+
+
+def check_restart(engine):
+    """a container that is stopped and started again serves"""
+    one = engine.serve(*HARDENED)
+    engine.ask("stop", "--time", "10", one.id)
+    expect(one.state()["ExitCode"], 0, "exit code")
+    one.start()
+    one.wait_ready()

@@ -1,0 +1,148 @@
+"""The image at work: hardened as a careful operator would, and as Cloud Run starts it."""
+import json
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+
+from container import HARDENED, PROGRAM, Failure, expect, free_port, is_free, until
+
+STARTS = 10
+READY_GOAL_MS = 50
+CALLERS, CALLS = 8, 250
+
+
+def statuses(one, paths):
+    return {path: one.get(path)[0] for path in paths}
+
+
+def check_configuration(engine):
+    """the production configuration with its pins has no fault"""
+    code, out, err = engine.command("check")
+    expect((code, out), (0, "production: no fault found\n"), err)
+
+
+def check_migrate(engine):
+    """the image migrates: read-only, no capability"""
+    code, out, err = engine.command("migrate")
+    expect(code, 0, out + err)
+
+
+def check_hardened(engine):
+    """PORT=8123, read-only, no capability, 128 MB: files, database and health answer"""
+    one = engine.serve(*HARDENED, port=8123)
+    paths = ["/hello", "/static/site.css", "/db", "/_sx/live", "/_sx/ready", "/openapi.json"]
+    expect(statuses(one, paths), dict.fromkeys(paths, 200), "statuses")
+    for process in one.processes():
+        fields = dict(line.split(":\t", 1) for line in
+                      (process / "status").read_text().splitlines() if ":\t" in line)
+        expect(set(fields["Uid"].split()) | set(fields["Gid"].split()), {"10001"}, "uid and gid")
+        expect({fields[name] for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")},
+               {"0" * 16}, "capabilities")
+        expect((fields["NoNewPrivs"], fields["Seccomp"]), ("1", "2"), "NoNewPrivs, Seccomp")
+    said = [json.loads(line)["message"] for line in one.output().splitlines()]
+    if not any("copies of the plugins are kept in memory" in line for line in said):
+        raise Failure("no word of where the copies of the plugins are")
+    return f"{len(one.processes())} processes"
+
+
+def check_load(engine):
+    """128 MB under load"""
+    one = engine.serve(*HARDENED)
+    wrong = []
+
+    def call():
+        for path in ["/hello", "/db", "/queries?queries=20", "/fortunes"] * (CALLS // 4):
+            status, _ = one.get(path)
+            if status != 200:
+                wrong.append(status)
+
+    callers = [threading.Thread(target=call) for _ in range(CALLERS)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    expect(wrong, [], "statuses other than 200")
+    expect(one.state()["OOMKilled"], False, "killed for its memory")
+    peak = one.memory()
+    return f"at most {peak / 1e6:.0f} MB" if peak else "not measured"
+
+
+def check_default_port(engine):
+    """without PORT it listens on 5009, with a root that can be written"""
+    if not is_free(5009):
+        raise Failure("port 5009 is taken on this machine")
+    one = engine.serve(port=None)
+    expect(one.get("/hello")[0], 200, "status")
+
+
+def check_health(engine):
+    """the engine's health check finds it healthy"""
+    one = engine.serve(*HARDENED, "--health-interval", "1s")
+    until(lambda: one.state()["Health"]["Status"] == "healthy", "healthy")
+    done = one.health()
+    expect((done.returncode, done.stdout), (0, '{"status":"ready"}\n'), done.stderr)
+
+
+def check_user(engine):
+    """another uid, given by the operator"""
+    one = engine.serve(*HARDENED, "--user", "4242:4242")
+    expect(one.get("/db")[0], 200, "status")
+
+
+def check_testing(engine):
+    """SX_ENV=testing: the exchange and its page"""
+    variables = {"SX_ENV": "testing"}
+    code, out, err = engine.command("migrate", variables=variables)
+    expect(code, 0, out + err)
+    one = engine.serve(*HARDENED, variables=variables)
+    paths = ["/products", "/api/v3/ping", "/market", "/probe/ok"]
+    expect(statuses(one, paths), dict.fromkeys(paths, 200), "statuses")
+
+
+def stamp(folder):
+    """The program that tells when the first process began; without libraries of the image."""
+    source = pathlib.Path(__file__).with_name("stamp.c")
+    program = pathlib.Path(folder, "stamp")
+    subprocess.run(["gcc", "-O", "-static", "-o", program, source], check=True)
+    return program
+
+
+def time_one_start(engine, program):
+    """Milliseconds from the first instruction to the first 200 of /_sx/ready."""
+    one = engine.create(*HARDENED, "--mount", f"type=bind,source={program},target=/stamp",
+                        "--entrypoint", "/stamp", command=(PROGRAM, "serve"), port=free_port())
+    ready = {}
+
+    def poll():
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            found = one.try_get("/_sx/ready")
+            if found is not None and found[0] == 200:
+                ready["ns"] = time.time_ns()
+                return
+            time.sleep(0.0005)
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    one.start()
+    poller.join()
+    if not ready:
+        raise Failure(f"not ready: {one.output()[-2000:]}")
+    began = int(engine.call("logs", one.id).stderr.splitlines()[0])
+    engine.remove_all()
+    return (ready["ns"] - began) / 1e6
+
+
+def check_start(engine):
+    """start to ready, with the database"""
+    with tempfile.TemporaryDirectory(dir=engine.state) as folder:
+        program = stamp(folder)
+        times = [time_one_start(engine, program) for _ in range(STARTS)]
+    text = (f"best {min(times):.0f} ms, median {statistics.median(times):.0f} ms of {STARTS} "
+            f"starts (goal: {READY_GOAL_MS} ms on an idle machine)")
+    if min(times) > READY_GOAL_MS:
+        raise Failure(text)
+    return text
