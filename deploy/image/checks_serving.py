@@ -1,5 +1,6 @@
 """The image at work: hardened as a careful operator would, and as Cloud Run starts it."""
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -11,6 +12,7 @@ from container import HARDENED, PROGRAM, Failure, expect, free_port, is_free, un
 
 STARTS = 10
 READY_GOAL_MS = 50
+BUSY = 1.2  # runnable threads for each processor, one of which is the check itself
 CALLERS, CALLS = 8, 250
 
 
@@ -25,9 +27,10 @@ def check_configuration(engine):
 
 
 def check_migrate(engine):
-    """the image migrates: read-only, no capability"""
-    code, out, err = engine.command("migrate")
-    expect(code, 0, out + err)
+    """the image has migrated the database, read-only, without a capability, for each environment"""
+    for environment, (code, out, err) in engine.migrated.items():
+        expect(code, 0, f"{environment}: {out}{err}")
+        expect("techempower: applied 1 tables" in out, environment == "production", out)
 
 
 def check_hardened(engine):
@@ -94,10 +97,7 @@ def check_user(engine):
 
 def check_testing(engine):
     """SX_ENV=testing: the exchange and its page"""
-    variables = {"SX_ENV": "testing"}
-    code, out, err = engine.command("migrate", variables=variables)
-    expect(code, 0, out + err)
-    one = engine.serve(*HARDENED, variables=variables)
+    one = engine.serve(*HARDENED, variables={"SX_ENV": "testing"})
     paths = ["/products", "/api/v3/ping", "/market", "/probe/ok"]
     expect(statuses(one, paths), dict.fromkeys(paths, 200), "statuses")
 
@@ -142,7 +142,9 @@ def check_start(engine):
         program = stamp(folder)
         times = [time_one_start(engine, program) for _ in range(STARTS)]
     text = (f"best {min(times):.0f} ms, median {statistics.median(times):.0f} ms of {STARTS} "
-            f"starts (goal: {READY_GOAL_MS} ms on an idle machine)")
-    if min(times) > READY_GOAL_MS:
-        raise Failure(text)
-    return text
+            f"starts, the goal is {READY_GOAL_MS} ms")
+    if min(times) <= READY_GOAL_MS:
+        return text
+    if os.getloadavg()[0] > BUSY * os.cpu_count():
+        return f"{text}; not judged, as other work keeps the machine busy"
+    raise Failure(text)

@@ -58,6 +58,14 @@ class Engine:
         self.docker, self.tag, self.database = docker, tag, database
         self.state = pathlib.Path(state)
         self.made = []
+        self.migrated = {}  # environment: how its migration went
+
+    def migrate(self):
+        """What every start needs: the database of the production environment, then of another."""
+        for environment in ("production", "testing"):
+            self.migrated[environment] = self.command("migrate",
+                                                      variables={"SX_ENV": environment})
+        self.remove_all()
 
     def call(self, *arguments, **options):
         return subprocess.run([*self.docker, *map(str, arguments)], capture_output=True,
