@@ -168,6 +168,38 @@ def test_another_version_is_refused_in_the_image(system, mode, status, tmp_path)
     assert ("--build-arg LOCK=warn" in done.stderr) == (status == 1)
 
 
+# -- the engine
+
+@pytest.mark.parametrize("programs, why", [
+    ({"docker": "exit 1", "id": "echo 1000"},
+     "no Docker engine runs here, and only root can start one"),
+    ({"docker": "exit 1", "id": "echo 0", "unshare": "exit 1"},
+     "no Docker engine runs here, and none can: mounting is not allowed"),
+])
+def test_a_machine_that_cannot_says_why_and_that_it_skips(tmp_path, programs, why):
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    text = (f'checkout="{CHECKOUT}"; state="{tmp_path}"; . "$checkout/scripts/engine.sh"; '
+            '. "$checkout/scripts/image.sh"; image_open_engine || true')
+
+    done = bash(text, CHECKOUT, tmp_path)
+
+    assert done.stdout == (f"dev: SKIPPED: the image is not built: {why}\n"
+                           "0 passed, 0 failed, 1 skipped\n"), done.stderr
+
+
+def test_an_engine_that_runs_is_used(tmp_path):
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "docker").chmod(0o755)
+    text = (f'checkout="{CHECKOUT}"; state="{tmp_path}"; . "$checkout/scripts/engine.sh"; '
+            'engine_open; echo "$engine_base ${docker[*]}"; engine_close')
+
+    done = bash(text, CHECKOUT, tmp_path)
+
+    assert done.stdout.splitlines()[1:] == ["debian:bookworm-slim docker"], done.stderr
+
+
 # -- the list of what is in it
 
 def document(tmp_path):

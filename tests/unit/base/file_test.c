@@ -1,6 +1,7 @@
 /* Whole files: read below a ceiling, replaced as a whole, and their SHA-256. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,7 +9,12 @@
 #include <string.h>
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -154,6 +160,44 @@ static void sha256_is_that_of_the_standard(void **state)
     }
 }
 
+/* As a service manager's filter does: the system call that gives a file away fails. */
+static bool deny_chown(void)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+#ifdef SYS_lchown
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_lchown, 1, 0),
+#endif
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchownat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = { .len = sizeof(rules) / sizeof(rules[0]), .filter = rules };
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void folder_of_our_own_is_made_where_giving_away_is_denied(void **state)
+{
+    const struct folder *f = *state;
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        bool is_right = deny_chown() && lchown(f->path, getuid(), getgid()) != 0 &&
+                        sx_folder_make(f->file, (uid_t)-1, (gid_t)-1) == 0 && rmdir(f->file) == 0 &&
+                        sx_folder_make(f->file, getuid(), getgid()) != 0;
+
+        (void)rmdir(f->file);
+        _exit(is_right ? 0 : 1);
+    }
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
@@ -165,6 +209,7 @@ int main(void)
         TEST(file_that_is_none_is_refused_at_once),
         TEST(failed_write_leaves_the_old_file),
         TEST(sha256_is_that_of_the_standard),
+        TEST(folder_of_our_own_is_made_where_giving_away_is_denied),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
