@@ -19,81 +19,25 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/cli.h"
 #include "config/config.h"
 #include "plugin/plugins.h"
+#include "secret/secret.h"
 #include "sign/sign.h"
 #include "supervisor/supervisor.h"
 #include "worker/worker.h"
 
-struct options {
-    const char *config_dir, *env, *key;
-    bool effective, schema, dry_run, openapi, help;
-    char **rest;
-    int n_rest;
-    char **argv;
-    char *running; /* of a command that maps plugins: whose code runs; seen by the parent */
-};
-
-#define MAX_RUNNING 8192
-
 struct command {
     const char *name, *usage, *summary, *help;
-    int (*run)(const struct options *opt);
+    int (*run)(const struct sx_cli_options *opt);
     bool maps_plugins; /* runs in a child */
     unsigned limit_s;  /* of the child; 0: none */
+    bool takes_rest;   /* further arguments */
 };
 
 #define LIMIT_S 60 /* of what only looks: a plugin that hangs is a fault, too */
 
-/* --- What the commands share -------------------------------------------------------------- */
-
-static int tell(struct sx_report *rep, int code)
-{
-    sx_report_print(rep, stderr);
-    sx_report_finish(rep);
-    return code;
-}
-
-static int load_config(const struct options *opt, struct sx_report *rep,
-                       struct sx_config **ret_config)
-{
-    struct sx_config_source src = { .dir = opt->config_dir, .env = opt->env };
-
-    return sx_config_load(&src, rep, ret_config);
-}
-
-static void on_run(void *arg, const char *path, const struct sx_plugin_note *note)
-{
-    const struct options *opt = arg;
-
-    if (note == NULL)
-        *opt->running = '\0';
-    else
-        (void)snprintf(opt->running, MAX_RUNNING, "%s: plugin \"%s\"", path, note->name);
-}
-
-/* Every fault of the configuration and, as far as it can be read, of its plugins. */
-static int load_all(const struct options *opt, struct sx_report *rep, struct sx_config **ret_config,
-                    struct sx_plugins **ret_plugins)
-{
-    struct sx_config_source src = { .dir = opt->config_dir, .env = opt->env, .keeps_good = true };
-    struct sx_plugins_settings set = { .on_run = on_run, .run_arg = (void *)(uintptr_t)opt };
-    int err = sx_config_load(&src, rep, ret_config), more;
-
-    if (*ret_config == NULL)
-        return err;
-    set.config = *ret_config;
-    set.root_dir = (*ret_config)->root_dir;
-    more = sx_plugins_load(&set, rep, ret_plugins);
-    return err < 0 ? err : more;
-}
-
 /* --- serve ----------------------------------------------------------------------------------- */
-
-static int reload_config(void *arg, struct sx_report *rep, struct sx_config **ret_config)
-{
-    return load_config(arg, rep, ret_config);
-}
 
 static enum sx_log_severity severity_of(const char *level)
 {
@@ -125,27 +69,27 @@ static int open_log(const struct sx_config_log *cfg, struct sx_log **ret_log)
     return err;
 }
 
-static int run_serve(const struct options *opt)
+static int run_serve(const struct sx_cli_options *opt)
 {
-    struct sx_supervisor_settings set = { .reload_config = reload_config,
-                                          .arg = (void *)(uintptr_t)opt,
-                                          .argv = opt->argv };
+    char *reader_options[SX_CLI_READER_OPTIONS];
+    struct sx_supervisor_settings set = { .reader_options = reader_options, .argv = opt->argv };
     struct sx_report rep;
     struct sx_log *log = NULL;
     int code;
 
+    sx_cli_reader_options(opt, reader_options);
     sx_report_init(&rep);
-    if (load_config(opt, &rep, &set.config) < 0)
-        return tell(&rep, 2);
+    if (sx_cli_load_with_secrets(opt, &rep, &set.config) < 0)
+        return sx_cli_tell(&rep, 2);
     if (sx_privileges_begin(set.config) < 0) {
         sx_report_add(&rep, "privileges cannot be given up: %s", strerror(errno));
         sx_config_destroy(set.config);
-        return tell(&rep, 1);
+        return sx_cli_tell(&rep, 1);
     }
     if (open_log(&set.config->log, &log) < 0) {
         sx_report_add(&rep, "the log cannot be started");
         sx_config_destroy(set.config);
-        return tell(&rep, 1);
+        return sx_cli_tell(&rep, 1);
     }
     sx_report_finish(&rep);
     set.log = log;
@@ -157,33 +101,33 @@ static int run_serve(const struct options *opt)
 /* --- Commands to a running server ------------------------------------------------------------ */
 
 /* Without a command: whether it is ready. */
-static int ask(const struct options *opt, const char *command)
+static int ask(const struct sx_cli_options *opt, const char *command)
 {
     struct sx_config *cfg = NULL;
     struct sx_report rep;
     int code = 0;
 
     sx_report_init(&rep);
-    if (load_config(opt, &rep, &cfg) < 0)
+    if (sx_cli_load(opt, &rep, &cfg) < 0)
         code = 2;
     else if ((command == NULL ? sx_supervisor_health(&cfg->server, stdout, &rep)
                               : sx_supervisor_ask(cfg->server.control, command, stdout, &rep)) < 0)
         code = 1;
     sx_config_destroy(cfg);
-    return tell(&rep, code);
+    return sx_cli_tell(&rep, code);
 }
 
-static int run_reload(const struct options *opt)
+static int run_reload(const struct sx_cli_options *opt)
 {
     return ask(opt, "reload\n");
 }
 
-static int run_status(const struct options *opt)
+static int run_status(const struct sx_cli_options *opt)
 {
     return ask(opt, "status\n");
 }
 
-static int run_release(const struct options *opt)
+static int run_release(const struct sx_cli_options *opt)
 {
     struct sx_report rep;
     char command[256];
@@ -193,11 +137,11 @@ static int run_release(const struct options *opt)
         return ask(opt, command);
     sx_report_init(&rep);
     sx_report_add(&rep, "release: expected the name of one plugin, found %d", opt->n_rest);
-    return tell(&rep, 2);
+    return sx_cli_tell(&rep, 2);
 }
 
 /* A service manager tells no more than healthy from not: every failure is a 1. */
-static int run_health(const struct options *opt)
+static int run_health(const struct sx_cli_options *opt)
 {
     return ask(opt, NULL) == 0 ? 0 : 1;
 }
@@ -215,25 +159,40 @@ static int check_database(const struct sx_config *cfg, const struct sx_plugins *
     return sx_worker_open_db(cfg, rep, &db);
 }
 
-static int run_check(const struct options *opt)
+/* Nobody was asked for what they need. */
+static void tell_unchecked(const struct sx_config *cfg)
 {
+    char prefix[96];
+
+    for (size_t i = 0; i < cfg->n_plugins; i++) {
+        (void)snprintf(prefix, sizeof prefix, "plugins.%s.", cfg->plugins[i].name);
+        if (cfg->plugins[i].enabled && sx_config_is_unresolved(cfg, prefix))
+            (void)printf("%s: not checked by itself: it needs secrets (--secrets asks for them)\n",
+                         cfg->plugins[i].name);
+    }
+}
+
+static int run_check(const struct sx_cli_options *opt)
+{
+    const struct sx_config_resolver resolver = { .resolve = sx_secrets_resolve };
     struct sx_config *cfg = NULL;
     struct sx_plugins *ps = NULL;
     struct sx_report rep;
     int code = 0;
 
     sx_report_init(&rep);
-    if (load_all(opt, &rep, &cfg, &ps) < 0 || check_database(cfg, ps, &rep) < 0 ||
-        sx_sign_check(cfg, NULL, 0, &rep) < 0 || sx_plugins_check(ps, &rep) < 0)
+    if (sx_cli_load_all(opt, opt->secrets ? &resolver : NULL, &rep, &cfg, &ps) < 0 ||
+        check_database(cfg, ps, &rep) < 0 || sx_sign_check(cfg, NULL, 0, &rep) < 0 ||
+        sx_plugins_check(ps, &rep) < 0)
         code = 2;
-    else
-        (void)printf("%s: no fault found\n", cfg->env);
+    else if (printf("%s: no fault found\n", cfg->env) > 0)
+        tell_unchecked(cfg);
     sx_plugins_destroy(ps);
     sx_config_destroy(cfg);
-    return tell(&rep, code);
+    return sx_cli_tell(&rep, code);
 }
 
-static int print_set(const struct options *opt,
+static int print_set(const struct sx_cli_options *opt,
                      void (*print)(const struct sx_plugins *ps, FILE *out))
 {
     struct sx_config *cfg = NULL;
@@ -242,26 +201,26 @@ static int print_set(const struct options *opt,
     int code = 0;
 
     sx_report_init(&rep);
-    if (load_all(opt, &rep, &cfg, &ps) < 0)
+    if (sx_cli_load_all(opt, NULL, &rep, &cfg, &ps) < 0)
         code = 2;
     else
         print(ps, stdout);
     sx_plugins_destroy(ps);
     sx_config_destroy(cfg);
-    return tell(&rep, code);
+    return sx_cli_tell(&rep, code);
 }
 
-static int run_routes(const struct options *opt)
+static int run_routes(const struct sx_cli_options *opt)
 {
     return print_set(opt, opt->openapi ? sx_plugins_print_openapi : sx_plugins_print_routes);
 }
 
-static int run_plugins(const struct options *opt)
+static int run_plugins(const struct sx_cli_options *opt)
 {
     return print_set(opt, sx_plugins_print);
 }
 
-static int run_describe(const struct options *opt)
+static int run_describe(const struct sx_cli_options *opt)
 {
     struct sx_report rep;
     int code = 0;
@@ -269,16 +228,16 @@ static int run_describe(const struct options *opt)
     sx_report_init(&rep);
     if (opt->n_rest != 1) {
         sx_report_add(&rep, "describe: expected one file, found %d", opt->n_rest);
-        return tell(&rep, 2);
+        return sx_cli_tell(&rep, 2);
     }
-    (void)snprintf(opt->running, MAX_RUNNING, "%s: a plugin", opt->rest[0]);
+    (void)snprintf(opt->running, SX_CLI_MAX_RUNNING, "%s: a plugin", opt->rest[0]);
     if (sx_plugin_describe(opt->rest[0], &rep, stdout) < 0)
         code = 2;
     *opt->running = '\0';
-    return tell(&rep, code);
+    return sx_cli_tell(&rep, code);
 }
 
-static int run_config(const struct options *opt)
+static int run_config(const struct sx_cli_options *opt)
 {
     struct sx_config *cfg = NULL;
     struct sx_report rep;
@@ -292,17 +251,17 @@ static int run_config(const struct options *opt)
         return code;
     }
     sx_report_init(&rep);
-    if (load_config(opt, &rep, &cfg) < 0)
+    if (sx_cli_load(opt, &rep, &cfg) < 0)
         code = 2;
     else
         sx_config_print(cfg, stdout);
     sx_config_destroy(cfg);
-    return tell(&rep, code);
+    return sx_cli_tell(&rep, code);
 }
 
 /* --- pin ------------------------------------------------------------------------------------ */
 
-static int run_pin(const struct options *opt)
+static int run_pin(const struct sx_cli_options *opt)
 {
     struct sx_config_source src = { .dir = opt->config_dir,
                                     .env = opt->env,
@@ -315,12 +274,12 @@ static int run_pin(const struct options *opt)
     if (sx_config_load(&src, &rep, &cfg) < 0 || sx_config_print_pins(cfg, stdout, &rep) < 0)
         code = 2;
     sx_config_destroy(cfg);
-    return tell(&rep, code);
+    return sx_cli_tell(&rep, code);
 }
 
 /* --- sign ----------------------------------------------------------------------------------- */
 
-static int run_sign(const struct options *opt)
+static int run_sign(const struct sx_cli_options *opt)
 {
     struct sx_report rep;
 
@@ -331,7 +290,7 @@ static int run_sign(const struct options *opt)
     for (int i = 0; opt->key != NULL && i < opt->n_rest; i++)
         if (sx_sign_file(opt->key, opt->rest[i], &rep) == 0)
             (void)printf("%s.sig\n", opt->rest[i]);
-    return tell(&rep, rep.n_faults == 0 ? 0 : 2);
+    return sx_cli_tell(&rep, rep.n_faults == 0 ? 0 : 2);
 }
 
 /* --- migrate --------------------------------------------------------------------------------- */
@@ -342,8 +301,8 @@ static void say(void *arg, const char *line)
     (void)printf("%s\n", line);
 }
 
-static int migrate(const struct options *opt, const struct sx_config *cfg, struct sx_plugins *ps,
-                   struct sx_report *rep)
+static int migrate(const struct sx_cli_options *opt, const struct sx_config *cfg,
+                   struct sx_plugins *ps, struct sx_report *rep)
 {
     const struct sx_db_module *db;
     const char *url = *cfg->database.direct_url != '\0' ? cfg->database.direct_url
@@ -366,24 +325,26 @@ static int migrate(const struct options *opt, const struct sx_config *cfg, struc
                        cfg->database.roles, rep, say, NULL);
 }
 
-static int run_migrate(const struct options *opt)
+static int run_migrate(const struct sx_cli_options *opt)
 {
+    const struct sx_config_resolver resolver = { .resolve = sx_secrets_resolve,
+                                                 .only = "database." };
     struct sx_config *cfg = NULL;
     struct sx_plugins *ps = NULL;
     struct sx_report rep;
     int code = 0;
 
     sx_report_init(&rep);
-    if (load_all(opt, &rep, &cfg, &ps) < 0)
+    if (sx_cli_load_all(opt, &resolver, &rep, &cfg, &ps) < 0)
         code = 2;
     else if (migrate(opt, cfg, ps, &rep) < 0)
         code = 1;
     sx_plugins_destroy(ps);
     sx_config_destroy(cfg);
-    return tell(&rep, code);
+    return sx_cli_tell(&rep, code);
 }
 
-static int run_version(const struct options *opt)
+static int run_version(const struct sx_cli_options *opt)
 {
     (void)opt;
     (void)printf("sim-exchange %s\n", SX_VERSION);
@@ -396,55 +357,67 @@ static const struct command commands[] = {
     { "serve", "[--config DIR] [--env NAME]", "serve until TERM",
       "Starts the workers and serves.  HUP reloads, TERM ends gracefully, INT quickly; docs/operators.md\n"
       "tells all signals.  Ends with 2 when the configuration or a plugin is at fault, 1 for other failures.",
-      run_serve, false, 0 },
+      run_serve, false, 0, false },
     { "reload", "[--config DIR] [--env NAME]", "let a running server take its configuration anew",
       "As HUP does, but waits for the end of it: 0 when the new generation serves; 1 and the reason when\n"
       "the old one goes on.  Finds the server by server.control of this configuration.",
-      run_reload, false, 0 },
+      run_reload, false, 0, false },
     { "release", "PLUGIN [--config DIR] [--env NAME]", "end the quarantine of a plugin",
-      "Of a running server, found by server.control of this configuration.", run_release, false,
-      0 },
+      "Of a running server, found by server.control of this configuration.", run_release, false, 0,
+      true },
     { "status", "[--config DIR] [--env NAME]", "tell what a running server is doing",
       "Its generations, their processes, and the plugins that have crashed lately.", run_status,
-      false, 0 },
+      false, 0, false },
     { "health", "[--config DIR] [--env NAME]", "ask a running server whether it is ready",
       "Ends with 0 when /_sx/ready at server.address and server.port answers 200, else with 1 and the\n"
       "reason.  For the health check of a container.",
-      run_health, false, 0 },
-    { "check", "[--config DIR] [--env NAME]", "find every fault of a configuration and its plugins",
+      run_health, false, 0, false },
+    { "check", "[--secrets] [--config DIR] [--env NAME]",
+      "find every fault of a configuration and its plugins",
       "Loads everything, runs each plugin's check function and serves nothing.  Ends with 2 and one\n"
-      "sentence for each fault.",
-      run_check, true, LIMIT_S },
+      "sentence for each fault.\n"
+      "--secrets  also asks for secrets; without it, plugins that need some are not checked by themselves",
+      run_check, true, LIMIT_S, false },
     { "routes", "[--openapi] [--config DIR] [--env NAME]", "list the routes that would be served",
       "Method, path, plugin, where the handler runs, summary.\n"
       "--openapi  the OpenAPI document of them, as served at /openapi.json",
-      run_routes, true, LIMIT_S },
+      run_routes, true, LIMIT_S, false },
     { "plugins", "[--config DIR] [--env NAME]", "list the plugins of an environment",
-      "Name, version, number of routes, mount point, file.", run_plugins, true, LIMIT_S },
+      "Name, version, number of routes, mount point, file.", run_plugins, true, LIMIT_S, false },
     { "describe", "FILE.so", "tell what a plugin's file says of itself",
       "Name, version, build, ABI, needs, routes with their parameters, options, metrics, migrations.",
-      run_describe, true, LIMIT_S },
+      run_describe, true, LIMIT_S, true },
     { "config", "[--effective | --schema] [--config DIR] [--env NAME]", "print the configuration",
       "--effective  every key with its value and origin (this is the default)\n"
       "--schema     the JSON Schema of the files",
-      run_config, false, 0 },
+      run_config, false, 0, false },
     { "pin", "[--config DIR] [--env NAME]", "tell the SHA-256 of each plugin, to be configured",
       "Prints \"plugins\" with the sha256 of the files as they are now.  To put them into the file:\n"
       "sim-exchange pin --env production > pins.json\n"
       "jq -s '.[0] * .[1]' config/production.json pins.json > new.json",
-      run_pin, false, 0 },
+      run_pin, false, 0, false },
     { "sign", "--key KEY FILE.so …", "sign plugins",
       "Writes FILE.so.sig beside each file, with the ed25519 private key in the PEM file KEY:\n"
       "openssl genpkey -algorithm ed25519 -out KEY; openssl pkey -in KEY -pubout -out KEY.pub\n"
       "trust.keys names the public keys whose signatures count.",
-      run_sign, false, 0 },
+      run_sign, false, 0, true },
     { "migrate", "[--dry-run] [--config DIR] [--env NAME]",
       "bring the database to what the plugins expect",
       "Applies each plugin's migrations in its own schema, each in a transaction, under a lock.\n"
       "--dry-run  says what would be done and does nothing",
-      run_migrate, true, 0 },
-    { "version", "", "print the version", "", run_version, false, 0 },
-    { NULL, NULL, NULL, NULL, NULL, false, 0 },
+      run_migrate, true, 0, false },
+    { "secrets", "check [--config DIR] [--env NAME]", "ask for every secret that is referred to",
+      "Asks for all that the environment and the configuration name (sm://…, berglas://…), and tells place,\n"
+      "reference, version and length of each, never the value.  Ends with 1 when some have no value, 2\n"
+      "when the configuration is at fault.",
+      sx_cli_secrets, false, 0, true },
+    { "exec", "[--env NAME] [--unpinned] -- COMMAND [ARGUMENT …]",
+      "become a program that gets the values of secrets",
+      "Variables of the environment that are references (sm://…, berglas://…) have their values there.\n"
+      "--unpinned  also without a version, in production",
+      sx_cli_exec, false, 0, true },
+    { "version", "", "print the version", "", run_version, false, 0, false },
+    { NULL, NULL, NULL, NULL, NULL, false, 0, false },
 };
 
 static int usage(FILE *out, int code)
@@ -466,7 +439,7 @@ static int usage_of(const struct command *c)
     return 0;
 }
 
-static int parse(int argc, char **argv, struct options *opt)
+static int parse(int argc, char **argv, struct sx_cli_options *opt)
 {
     static const struct option longs[] = {
         { "config", required_argument, NULL, 'c' },
@@ -475,13 +448,17 @@ static int parse(int argc, char **argv, struct options *opt)
         { "schema", no_argument, NULL, 's' },
         { "dry-run", no_argument, NULL, 'd' },
         { "openapi", no_argument, NULL, 'o' },
+        { "secrets", no_argument, NULL, 'S' },
+        { "unpinned", no_argument, NULL, 'u' },
         { "key", required_argument, NULL, 'k' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
+    /* '+': what stands behind the command of exec is the command's */
+    const char *shorts = strcmp(argv[0], "exec") == 0 ? "+h" : "h";
     int ch;
 
-    while ((ch = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+    while ((ch = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         switch (ch) {
         case 'c': opt->config_dir = optarg; break;
         case 'e': opt->env = optarg; break;
@@ -489,6 +466,8 @@ static int parse(int argc, char **argv, struct options *opt)
         case 's': opt->schema = true; break;
         case 'd': opt->dry_run = true; break;
         case 'o': opt->openapi = true; break;
+        case 'S': opt->secrets = true; break;
+        case 'u': opt->unpinned = true; break;
         case 'k': opt->key = optarg; break;
         case 'h': opt->help = true; break;
         default: return -1;
@@ -521,13 +500,13 @@ static void open_standard_files(void)
 }
 
 /* In a child, so that a crash of plugin code is told in a sentence. */
-static int run_in_child(const struct command *c, struct options *opt)
+static int run_in_child(const struct command *c, struct sx_cli_options *opt)
 {
     int status;
     pid_t pid;
 
-    opt->running = mmap(NULL, MAX_RUNNING, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                        0);
+    opt->running = mmap(NULL, SX_CLI_MAX_RUNNING, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (opt->running == MAP_FAILED) {
         perror("sim-exchange: mmap");
         return 1;
@@ -558,7 +537,7 @@ static int run_in_child(const struct command *c, struct options *opt)
 
 int main(int argc, char **argv)
 {
-    struct options opt = { .argv = argv };
+    struct sx_cli_options opt = { .argv = argv };
 
     open_standard_files();
     if (argc == 3 && strcmp(argv[1], "worker") == 0)
@@ -567,6 +546,8 @@ int main(int argc, char **argv)
         return sx_worker_main(argv[2], true);
     if (argc == 3 && strcmp(argv[1], "verify-plugins") == 0)
         return sx_worker_verify_main(argv[2]);
+    if (argc >= 3 && strcmp(argv[1], "read-config") == 0)
+        return parse(argc - 2, argv + 2, &opt) < 0 ? 2 : sx_cli_read_config(argv[2], &opt);
     if (argc < 2)
         return usage(stderr, 2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
@@ -581,8 +562,7 @@ int main(int argc, char **argv)
             return 2;
         if (opt.help)
             return usage_of(c);
-        if (opt.n_rest > 0 && c->run != run_describe && c->run != run_release &&
-            c->run != run_sign) {
+        if (opt.n_rest > 0 && !c->takes_rest) {
             (void)fprintf(stderr, "sim-exchange %s: unexpected argument \"%s\"\n", c->name,
                           opt.rest[0]);
             return 2;

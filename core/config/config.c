@@ -42,6 +42,21 @@ static void pick_environment(struct config_loader *l, const char *env)
     config_origin_set(l, &where, "env");
 }
 
+/* Nothing is known but the environment. */
+static void begin_reading(struct config_loader *l, const struct sx_config_source *src)
+{
+    json_decref(l->root);
+    json_decref(l->origins);
+    json_decref(l->notes);
+    free(l->env);
+    l->root = json_object();
+    l->origins = json_object();
+    l->notes = json_pack("{s:{}, s:{}}", "files", "variables");
+    if (l->root == NULL || l->origins == NULL || l->notes == NULL)
+        l->is_out_of_memory = true;
+    pick_environment(l, src->env);
+}
+
 static void loader_init(struct config_loader *l, const struct sx_config_source *src)
 {
     memset(l, 0, sizeof *l);
@@ -49,14 +64,12 @@ static void loader_init(struct config_loader *l, const struct sx_config_source *
     l->allows_unpinned = src->allows_unpinned;
     l->trusts_owners = src->trusts_owners;
     l->environ_ = src->environ_ != NULL ? src->environ_ : environ;
-    l->root = json_object();
-    l->origins = json_object();
     l->base.rank = CONFIG_RANK_BASE;
     l->overlay.rank = CONFIG_RANK_OVERLAY;
-    pick_environment(l, src->env);
+    begin_reading(l, src);
     l->base.name = file_name(l->dir, "base");
     l->overlay.name = l->env != NULL ? file_name(l->dir, l->env) : NULL;
-    if (l->root == NULL || l->origins == NULL || l->base.name == NULL || l->overlay.name == NULL)
+    if (l->base.name == NULL || l->overlay.name == NULL)
         l->is_out_of_memory = true;
 }
 
@@ -70,10 +83,12 @@ static void file_finish(struct config_file *file)
 static void loader_finish(struct config_loader *l)
 {
     config_faults_finish(l);
+    config_secrets_finish(l);
     file_finish(&l->base);
     file_finish(&l->overlay);
     json_decref(l->root);
     json_decref(l->origins);
+    json_decref(l->notes);
     free(l->env);
 }
 
@@ -88,10 +103,14 @@ static int keep_root_dir(struct config_loader *l)
     return json_object_set_new(l->root, "root_dir", json_string(slash != NULL ? folder : "."));
 }
 
-static void run_steps(struct config_loader *l)
+static void read_files(struct config_loader *l)
 {
     (void)config_file_read(l, &l->base); /* a failure is a fault, and told as such */
     (void)config_overlay_read(l);
+}
+
+static void run_steps(struct config_loader *l)
+{
     config_layer(l, &l->base);
     config_layer(l, &l->overlay);
     config_environment(l);
@@ -102,6 +121,46 @@ static void run_steps(struct config_loader *l)
         l->is_out_of_memory = true;
 }
 
+static int create(const struct config_loader *l, struct sx_config **ret_config)
+{
+    return config_settings_create(json_incref(l->root), json_incref(l->origins),
+                                  json_incref(l->notes), ret_config);
+}
+
+/* What is written in the files and the environment: a reference is noted, and stands for itself. */
+static int read_first(struct config_loader *l, const struct sx_config_source *src,
+                      struct sx_report *rep)
+{
+    if (!l->is_out_of_memory)
+        read_files(l);
+    if (!l->is_out_of_memory)
+        run_steps(l);
+    if (!l->is_out_of_memory)
+        config_secrets_settle(l, src->resolver != NULL ? src->resolver->only : NULL);
+    return l->is_out_of_memory ? SX_ERR_NOMEM : config_faults_move(l, rep);
+}
+
+/* The same files with the values: nobody is asked before all else is right. */
+static int read_again(struct config_loader *l, const struct sx_config_source *src,
+                      struct sx_report *rep)
+{
+    int rc = config_secrets_resolve(l, src->resolver, rep);
+    json_t *files;
+
+    if (rc != 0)
+        return rc;
+    files = json_incref(json_object_get(l->notes, "files"));
+    begin_reading(l, src);
+    if (json_object_set_new(l->notes, "files", files) != 0)
+        l->is_out_of_memory = true;
+    if (!l->is_out_of_memory)
+        run_steps(l);
+    rc = l->is_out_of_memory ? SX_ERR_NOMEM : config_faults_move(l, rep);
+    if (rc != 0)
+        config_files_remove(l->notes);
+    return rc;
+}
+
 int sx_config_load(const struct sx_config_source *src, struct sx_report *rep,
                    struct sx_config **ret_config)
 {
@@ -110,15 +169,20 @@ int sx_config_load(const struct sx_config_source *src, struct sx_report *rep,
 
     *ret_config = NULL;
     loader_init(&l, src);
-    if (!l.is_out_of_memory)
-        run_steps(&l);
-    rc = l.is_out_of_memory ? SX_ERR_NOMEM : config_faults_move(&l, rep);
+    rc = read_first(&l, src, rep);
+    if (rc == 0 && l.secrets.n > 0 && src->resolver != NULL)
+        rc = read_again(&l, src, rep);
     if (rc == SX_ERR_INVALID && src->keeps_good && l.base.tree != NULL && l.overlay.tree != NULL) {
         config_drop_faulty(&l);
-        (void)config_settings_create(json_incref(l.root), json_incref(l.origins), ret_config);
+        (void)create(&l, ret_config);
     }
-    if (rc == 0)
-        rc = config_settings_create(json_incref(l.root), json_incref(l.origins), ret_config);
+    if (rc == 0) {
+        rc = create(&l, ret_config);
+        if (rc == 0)
+            sx_config_own_files(*ret_config, true);
+        else
+            config_files_remove(l.notes);
+    }
     loader_finish(&l);
     return rc;
 }

@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #include "base/report.h"
+#include "config/reference.h"
 
 struct sx_config_text_list {
     const char **v;
@@ -122,6 +123,13 @@ struct sx_config_trust {
     struct sx_config_text_list keys; /* PEM files, ed25519; empty: no signature is looked at */
 };
 
+struct sx_config_secrets {
+    uint32_t deadline_ms; /* for all references of a start or a reload together */
+    uint32_t tries;       /* of one call, where failures may pass */
+    uint32_t parallel;    /* connections at a time */
+    const char *pins;     /* auto, required, optional */
+};
+
 struct sx_config_plugin {
     const char *name;
     const char *path; /* as configured, or plugin_dir/NAME.so */
@@ -145,12 +153,22 @@ struct sx_config {
     struct sx_config_log log;
     struct sx_config_process process;
     struct sx_config_trust trust;
+    struct sx_config_secrets secrets;
     const char *app_secret;           /* "" : none; the variable APP_SECRET wins; never printed */
     struct sx_config_plugin *plugins; /* in the order of their names */
     size_t n_plugins;
 
     json_t *root;                   /* the effective configuration */
     struct sx_config_private *priv; /* origins, owned memory */
+};
+
+/* How the values of references (reference.h) are found; a floor above knows. */
+struct sx_config_resolver {
+    /* All that are wanted, of one reading: values, or faults that name places and references. */
+    int (*resolve)(void *arg, const struct sx_secret_settings *set, struct sx_secret *secrets,
+                   size_t n, struct sx_report *rep);
+    void *arg;
+    const char *only; /* references of keys that begin so, or NULL: of all */
 };
 
 struct sx_config_source {
@@ -160,6 +178,7 @@ struct sx_config_source {
     bool keeps_good;       /* see below */
     bool allows_unpinned;  /* for telling the pins that are missing, and for tests */
     bool trusts_owners;    /* whoever the files belong to, as in development; for tests */
+    const struct sx_config_resolver *resolver; /* NULL: nobody is asked, see sx_config_secrecy */
 };
 
 /* Faults go to the report; then ret_config is NULL, or, with keeps_good and as far as the files
@@ -167,10 +186,14 @@ struct sx_config_source {
  * out.  That is for finding more faults, not for serving. */
 int sx_config_load(const struct sx_config_source *src, struct sx_report *rep,
                    struct sx_config **ret_config);
+/* Temporary files of secrets go with their owner, which is whoever has loaded it. */
 void sx_config_destroy(struct sx_config *cfg);
+void sx_config_own_files(struct sx_config *cfg, bool is_owner);
 
 /* Must every plugin be pinned by its SHA-256?  By trust.pins, in this environment. */
 bool sx_config_requires_pins(const struct sx_config *cfg);
+/* The same of secrets and their versions, by "auto", "required" or "optional". */
+bool sx_config_requires_versions(const char *env, const char *pins);
 
 /* A loaded configuration with its origins as one JSON text, and back: how the supervisor
  * hands its workers exactly what it read.  The caller frees the text. */
@@ -188,6 +211,20 @@ bool sx_config_has_same_plugin(const struct sx_config *a, const struct sx_config
 /* "${DEPTH}": the text as written of an option whose value came out of variables, so that it
  * may spell a number or a boolean; NULL for any other. */
 const char *sx_config_expanded_from(const struct sx_config *cfg, const char *path);
+
+/* What a value is: itself; or, at least in part, out of a secret, never to be told; or still the
+ * text of references whose values nobody was asked for, and whose form was not looked at. */
+enum sx_config_secrecy { SX_CONFIG_PLAIN, SX_CONFIG_SECRET, SX_CONFIG_UNRESOLVED };
+enum sx_config_secrecy sx_config_secrecy(const struct sx_config *cfg, const char *path);
+
+/* Is there a reference that nobody was asked for, in a key that begins so? */
+bool sx_config_is_unresolved(const struct sx_config *cfg, const char *prefix);
+
+/* The i-th file that a secret was written to, or NULL. */
+const char *sx_config_secret_file(const struct sx_config *cfg, size_t i);
+/* Has "NAME=value" of the environment a secret, or the reference to one?  As far as the
+ * configuration tells: those are kept from processes with plugins. */
+bool sx_config_hides_variable(const struct sx_config *cfg, const char *variable);
 
 /* Every key with its value and origin, one a line; passwords inside URLs and keys named
  * secret, password or token are masked. */

@@ -10,6 +10,7 @@
 #define SX_CONFIG_CONFIG_PRIVATE_H
 
 #include "config/config.h"
+#include "config/reference.h"
 
 #include <sys/types.h>
 
@@ -114,6 +115,20 @@ struct config_file {
     json_t *lines; /* dotted path to line */
 };
 
+/* A reference that the first reading has found; the second one has its value. */
+struct config_secret {
+    char *path, *place, *reference; /* owned */
+    struct config_where where;
+    char *value;  /* owned */
+    bool is_left; /* nobody asks for it: the plugin is disabled … */
+};
+
+struct config_secrets {
+    struct config_secret *v;
+    size_t n, cap;
+    bool is_resolved; /* the second reading */
+};
+
 struct config_loader {
     const char *dir;
     char *const *environ_;
@@ -122,6 +137,8 @@ struct config_loader {
     json_t *root;    /* the effective configuration; a key with a fault is null */
     json_t *origins; /* dotted path to origin */
     struct config_faults faults;
+    struct config_secrets secrets;
+    json_t *notes; /* see struct sx_config_private */
     bool allows_unpinned, trusts_owners;
     bool is_out_of_memory; /* sticky */
 };
@@ -135,9 +152,10 @@ void config_faults_finish(struct config_loader *l);
 
 /* "config/base.json:12" as the origin of a path. */
 void config_origin_set(struct config_loader *l, const struct config_where *where, const char *path);
-/* The same for a value that came out of a text with variables. */
+/* The same for a value that came out of a text with variables or a reference. */
 void config_origin_set_expanded(struct config_loader *l, const struct config_where *where,
-                                const char *path, const char *text);
+                                const char *path, const char *text, enum sx_config_secrecy secrecy);
+enum sx_config_secrecy config_origin_secrecy(const json_t *origins, const char *path);
 /* The first of both; NULL for a default. */
 const char *config_origin_text(const json_t *origins, const char *path);
 /* Where the effective value of a path was written; false: a default. */
@@ -180,10 +198,27 @@ void config_value_set(struct config_loader *l, const struct config_where *where,
 const char *config_variable(const struct config_loader *l, const char *name);
 /* As config_variable, but an empty one counts as not set. */
 const char *config_variable_full(const struct config_loader *l, const char *name);
-/* text with ${NAME}, ${NAME:-fallback} and $${ replaced; malloc; NULL after adding a fault. */
+/* text with ${NAME}, ${NAME:-fallback} and $${ replaced where it is of a file, and with the values
+ * of references; malloc; NULL after adding a fault. */
 char *config_expand(struct config_loader *l, const struct config_where *where, const char *path,
-                    const char *text);
+                    const char *text, enum sx_config_secrecy *ret_secrecy);
 bool config_has_variable(const char *text);
+
+/* References.  The value of one, of the named variable unless that is NULL; malloc; its own text
+ * while it has no value; NULL after adding a fault. */
+char *config_secret_value(struct config_loader *l, const struct config_where *where,
+                          const char *path, const char *variable, const char *reference,
+                          enum sx_config_secrecy *ret_secrecy);
+/* After the first reading: those that nobody asks for, and those without a version. */
+void config_secrets_settle(struct config_loader *l, const char *only);
+/* Values for all others. */
+int config_secrets_resolve(struct config_loader *l, const struct sx_config_resolver *resolver,
+                           struct sx_report *rep);
+void config_secrets_finish(struct config_loader *l);
+/* A variable whose value is for this path, when that is a secret's. */
+void config_note_variable(struct config_loader *l, const char *path, const char *name);
+/* Removes the temporary files of notes. */
+void config_files_remove(const json_t *notes);
 
 /* Whether a name of the environment will win over the files for this path. */
 bool config_environment_wins(const struct config_loader *l, const char *path);
@@ -207,13 +242,18 @@ uid_t config_user(const struct config_loader *l);
 struct sx_config_private {
     struct sx_arena arena; /* lists, plugins */
     json_t *origins;
+    json_t *notes; /* "files": of secrets, to whether each is temporary; "variables": to hide */
+    bool owns_files;
 };
 
-/* Takes both references, also when it fails.  SX_ERR_INVALID when root is not complete. */
-int config_settings_create(json_t *root, json_t *origins, struct sx_config **ret_config);
+/* Takes the references, also when it fails.  SX_ERR_INVALID when root is not complete. */
+int config_settings_create(json_t *root, json_t *origins, json_t *notes,
+                           struct sx_config **ret_config);
 
 /* ------------------------------------------------------------------ conninfo (libpq) */
 
+/* Is it a URL?  A password behind a key may have "://" in it, too. */
+bool config_is_url(const char *text);
 /* Appends key=value, quoted where it must be. */
 void config_conninfo_add(struct sx_buf *b, const char *key, const char *value);
 /* The folder of the socket that a URL or key=value text names, or NULL; malloc. */

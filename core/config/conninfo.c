@@ -15,6 +15,13 @@
 
 #define SOCKET_NAME "/.s.PGSQL.5432"
 
+bool config_is_url(const char *text)
+{
+    const char *at = strstr(text, "://");
+
+    return at != NULL && memchr(text, '=', (size_t)(at - text)) == NULL;
+}
+
 void config_conninfo_add(struct sx_buf *b, const char *key, const char *value)
 {
     bool is_quoted = *value == '\0' || value[strcspn(value, " \t\r\n\v\f'\\")] != '\0';
@@ -129,7 +136,7 @@ static char *url_host(const char *text)
 
 char *config_conninfo_socket(const char *text)
 {
-    char *host = strstr(text, "://") != NULL ? url_host(text) : keyword_host(text);
+    char *host = config_is_url(text) ? url_host(text) : keyword_host(text);
 
     if (host != NULL && host[0] != '/') {
         free(host);
@@ -170,7 +177,7 @@ static const char *password_value(const char *text, bool is_url, const char **re
 void config_mask(struct sx_buf *b, const char *text)
 {
     bool is_postgres = strncmp(text, "postgres", 8) == 0;
-    bool is_url = strstr(text, "://") != NULL;
+    bool is_url = config_is_url(text);
 
     while (*text != '\0') {
         const char *end = NULL;

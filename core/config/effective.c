@@ -16,7 +16,8 @@
 
 char *sx_config_dump(const struct sx_config *cfg)
 {
-    json_t *whole = json_pack("{s:O, s:O}", "values", cfg->root, "origins", cfg->priv->origins);
+    json_t *whole = json_pack("{s:O, s:O, s:O}", "values", cfg->root, "origins", cfg->priv->origins,
+                              "notes", cfg->priv->notes);
     char *text = whole != NULL ? json_dumps(whole, JSON_COMPACT) : NULL;
 
     json_decref(whole);
@@ -28,10 +29,12 @@ int sx_config_restore(const char *text, size_t len, struct sx_config **ret_confi
     json_t *whole = json_loadb(text, len, 0, NULL);
     json_t *values = json_object_get(whole, "values");
     json_t *origins = json_object_get(whole, "origins");
+    json_t *notes = json_object_get(whole, "notes");
     int rc = SX_ERR_INVALID;
 
-    if (json_is_object(values) && json_is_object(origins))
-        rc = config_settings_create(json_incref(values), json_incref(origins), ret_config);
+    if (json_is_object(values) && json_is_object(origins) && json_is_object(notes))
+        rc = config_settings_create(json_incref(values), json_incref(origins), json_incref(notes),
+                                    ret_config);
     json_decref(whole);
     return rc;
 }
@@ -103,6 +106,28 @@ static void print_line(const struct printer *p, const char *path, const json_t *
     free(text);
 }
 
+/* A reference that nobody was asked for is no secret itself. */
+static json_t *shown_leaf(const struct printer *p, const char *path, json_t *value, bool is_secret)
+{
+    enum sx_config_secrecy secrecy = sx_config_secrecy(p->cfg, path);
+    const char *text = json_string_value(value);
+    char item[256];
+    json_t *list;
+
+    if (json_is_array(value)) {
+        list = json_array();
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            (void)snprintf(item, sizeof item, "%s[%zu]", path, i);
+            (void)json_array_append_new(list,
+                                        shown_leaf(p, item, json_array_get(value, i), is_secret));
+        }
+        return list;
+    }
+    if (secrecy == SX_CONFIG_UNRESOLVED && text != NULL && sx_reference_is(text))
+        return json_string(text);
+    return masked(value, is_secret || secrecy == SX_CONFIG_SECRET);
+}
+
 /* An object key by key, anything else on one line. */
 static void print_value(struct printer *p, json_t *value, bool is_secret)
 {
@@ -115,7 +140,7 @@ static void print_value(struct printer *p, json_t *value, bool is_secret)
     if (path == NULL)
         return;
     if (json_object_size(value) == 0) {
-        shown = masked(value, is_secret);
+        shown = shown_leaf(p, path, value, is_secret);
         print_line(p, path, shown);
         json_decref(shown);
         return;

@@ -7,6 +7,7 @@
  */
 #include "config/config_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -87,8 +88,10 @@ static void take_variable(struct config_loader *l, const char *name, const char 
 {
     const char *text = config_variable_full(l, name);
 
-    if (text != NULL)
-        take_text(l, source, path, text);
+    if (text == NULL)
+        return;
+    config_note_variable(l, path, name);
+    take_text(l, source, path, text);
 }
 
 /* All but the password must be there; one fault for each that is not. */
@@ -112,7 +115,32 @@ static bool has_all_old_names(struct config_loader *l, const char *found)
     return has_all;
 }
 
-static void build_conninfo(const struct config_loader *l, struct sx_buf *b)
+/* The value of an old name, out of its secret where it is a reference; malloc or NULL. */
+static char *value_of(struct config_loader *l, enum old_name name, enum sx_config_secrecy *secrecy)
+{
+    static const char *const sources[N_OLD] = {
+        [OLD_FOLDER] = "environment SQL_PROXY_PATH",  [OLD_INSTANCE] = "environment INSTANCE_NAME1",
+        [OLD_DATABASE] = "environment MFDB_NAME",     [OLD_USER] = "environment MFDB_USER",
+        [OLD_PASSWORD] = "environment MFDB_PASSWORD",
+    };
+    const char *text = config_variable_full(l, old_names[name]);
+    struct config_where where = where_of(sources[name]);
+
+    if (text == NULL)
+        return NULL;
+    if (!sx_is_utf8(text, strlen(text))) {
+        config_fault_add(l, &where, "database.url", "expected UTF-8, found other bytes");
+        return NULL;
+    }
+    if (name == OLD_PASSWORD)
+        config_note_variable(l, "database.url", old_names[name]);
+    return sx_reference_is(text)
+               ? config_secret_value(l, &where, "database.url", NULL, text, secrecy)
+               : strdup(text);
+}
+
+static void build_conninfo(struct config_loader *l, struct sx_buf *b,
+                           enum sx_config_secrecy *secrecy)
 {
     static const struct {
         const char *key;
@@ -122,27 +150,32 @@ static void build_conninfo(const struct config_loader *l, struct sx_buf *b)
         { "user", OLD_USER },
         { "password", OLD_PASSWORD },
     };
+    char *folder = value_of(l, OLD_FOLDER, secrecy), *value = value_of(l, OLD_INSTANCE, secrecy);
     struct sx_buf host;
-    const char *folder;
 
     sx_buf_init(&host, CONFIG_MAX_TEXT_BYTES);
-    sx_buf_printf(&host, "%s/%s", config_variable(l, old_names[OLD_FOLDER]),
-                  config_variable(l, old_names[OLD_INSTANCE]));
-    folder = sx_buf_text(&host);
-    if (folder != NULL)
-        config_conninfo_add(b, "host", folder);
+    if (folder != NULL && value != NULL)
+        sx_buf_printf(&host, "%s/%s", folder, value);
+    if (sx_buf_text(&host) != NULL)
+        config_conninfo_add(b, "host", host.data);
+    sx_buf_finish(&host);
+    free(folder);
+    free(value);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        const char *value = config_variable_full(l, old_names[parts[i].name]);
-
+        value = value_of(l, parts[i].name, secrecy);
         if (value != NULL)
             config_conninfo_add(b, parts[i].key, value);
+        free(value);
     }
-    sx_buf_finish(&host);
 }
 
 static void take_old_names(struct config_loader *l)
 {
+    static const char source[] = "environment SQL_PROXY_PATH", path[] = "database.url";
+    enum sx_config_secrecy secrecy = SX_CONFIG_PLAIN;
     const char *found = first_old_name(l);
+    struct config_where where = where_of(source);
+    const size_t n_faults = l->faults.n;
     const char *text;
     struct sx_buf b;
 
@@ -150,12 +183,14 @@ static void take_old_names(struct config_loader *l)
         !has_all_old_names(l, found))
         return;
     sx_buf_init(&b, CONFIG_MAX_TEXT_BYTES);
-    build_conninfo(l, &b);
+    build_conninfo(l, &b, &secrecy);
     text = sx_buf_text(&b);
     if (text == NULL)
         l->is_out_of_memory = true;
-    else
-        take_text(l, "environment SQL_PROXY_PATH", "database.url", text);
+    else if (l->faults.n == n_faults)
+        take_text(l, source, path, text);
+    if (secrecy != SX_CONFIG_PLAIN)
+        config_origin_set_expanded(l, &where, path, "", secrecy);
     sx_buf_finish(&b);
 }
 

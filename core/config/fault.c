@@ -25,9 +25,9 @@ void config_origin_set(struct config_loader *l, const struct config_where *where
 }
 
 void config_origin_set_expanded(struct config_loader *l, const struct config_where *where,
-                                const char *path, const char *text)
+                                const char *path, const char *text, enum sx_config_secrecy secrecy)
 {
-    json_t *origin = json_pack("[o, s]", origin_of(where), text);
+    json_t *origin = json_pack("[o, s, i]", origin_of(where), text, (int)secrecy);
 
     if (json_object_set_new(l->origins, path, origin) != 0)
         l->is_out_of_memory = true;
@@ -38,6 +38,15 @@ const char *config_origin_text(const json_t *origins, const char *path)
     const json_t *origin = json_object_get(origins, path);
 
     return json_string_value(json_is_array(origin) ? json_array_get(origin, 0) : origin);
+}
+
+enum sx_config_secrecy config_origin_secrecy(const json_t *origins, const char *path)
+{
+    json_int_t secrecy = json_integer_value(json_array_get(json_object_get(origins, path), 2));
+
+    return secrecy == SX_CONFIG_SECRET       ? SX_CONFIG_SECRET
+           : secrecy == SX_CONFIG_UNRESOLVED ? SX_CONFIG_UNRESOLVED
+                                             : SX_CONFIG_PLAIN;
 }
 
 static bool find_in_file(const struct config_file *file, const char *path,

@@ -148,7 +148,7 @@ static bool is_database(const char *text)
     if (*text == '\0' || strncmp(text, "postgresql://", 13) == 0 ||
         strncmp(text, "postgres://", 11) == 0)
         return true;
-    return strstr(text, "://") == NULL && strchr(text, '=') != NULL;
+    return !config_is_url(text) && strchr(text, '=') != NULL;
 }
 
 static bool is_prefix(const char *text)

@@ -309,6 +309,21 @@ const struct config_key config_keys[] = {
       .doc = "Public keys whose signatures count: PEM files, ed25519; empty: signatures are not "
              "looked at." },
 
+    INT("secrets.deadline_ms", secrets.deadline_ms, 100, 60000, "ms", "10000",
+        "All secrets that a start or a reload needs must be there within this time."),
+    INT("secrets.tries", secrets.tries, 1, 100, NULL, "5",
+        "How often a call for a secret is tried whose failure may pass: 429, 5xx, a connection that "
+        "breaks."),
+    INT("secrets.parallel", secrets.parallel, 1, 256, NULL, "32",
+        "Connections for secrets at a time."),
+    { .path = "secrets.pins",
+      .type = CONFIG_TEXT,
+      .offset = AT(secrets.pins),
+      .preset = "\"auto\"",
+      .choices = pins,
+      .doc = "Whether every reference to a secret needs its version; auto: in the environment "
+             "production." },
+
     { .path = "app_secret",
       .type = CONFIG_TEXT,
       .offset = AT(app_secret),

@@ -41,6 +41,11 @@ static bool expect_object(struct layer *y, const char *path, const json_t *value
     return false;
 }
 
+static bool is_dynamic(const char *text)
+{
+    return config_has_variable(text) || sx_reference_is(text);
+}
+
 static bool mentions_variable(json_t *value)
 {
     size_t i;
@@ -48,7 +53,7 @@ static bool mentions_variable(json_t *value)
     json_t *item;
 
     if (json_is_string(value))
-        return config_has_variable(json_string_value(value));
+        return is_dynamic(json_string_value(value));
     json_array_foreach(value, i, item)
     {
         if (mentions_variable(item))
@@ -69,19 +74,20 @@ static json_t *expanded(struct layer *y, json_t *value);
 static json_t *expanded_text(struct layer *y, json_t *value)
 {
     const char *path = sx_buf_text(&y->path);
+    enum sx_config_secrecy secrecy;
     struct config_where where;
     char *text;
     json_t *done;
 
-    if (!config_has_variable(json_string_value(value)) || path == NULL)
+    if (!is_dynamic(json_string_value(value)) || path == NULL)
         return json_incref(value);
     where = where_at(y, path);
-    text = config_expand(y->l, &where, path, json_string_value(value));
+    text = config_expand(y->l, &where, path, json_string_value(value), &secrecy);
     if (text == NULL)
         return json_null();
     done = json_string(text);
     free(text);
-    config_origin_set_expanded(y->l, &where, path, json_string_value(value));
+    config_origin_set_expanded(y->l, &where, path, json_string_value(value), secrecy);
     return done;
 }
 

@@ -241,6 +241,20 @@ static void check_listeners(struct config_loader *l)
     }
 }
 
+static void tell_long_socket(struct config_loader *l, const struct config_where *where,
+                             const char *path, const char *folder)
+{
+    if (config_origin_secrecy(l->origins, path) != SX_CONFIG_PLAIN)
+        config_fault_add(l, where, path,
+                         "expected a socket path of at most 107 bytes, found more\n"
+                         "Mount the folder of the sockets at a shorter path.");
+    else
+        config_fault_add(l, where, path,
+                         "expected a socket path of at most 107 bytes, found %zu: "
+                         "%s/.s.PGSQL.5432\nMount the folder of the sockets at a shorter path.",
+                         strlen(folder) + strlen("/.s.PGSQL.5432"), folder);
+}
+
 static void check_socket(struct config_loader *l, const char *path)
 {
     const char *text = json_string_value(config_tree_get(l->root, path));
@@ -248,10 +262,7 @@ static void check_socket(struct config_loader *l, const char *path)
     struct config_where where;
 
     if (folder != NULL && !config_socket_fits(folder) && config_where_of(l, path, &where))
-        config_fault_add(l, &where, path,
-                         "expected a socket path of at most 107 bytes, found %zu: "
-                         "%s/.s.PGSQL.5432\nMount the folder of the sockets at a shorter path.",
-                         strlen(folder) + strlen("/.s.PGSQL.5432"), folder);
+        tell_long_socket(l, &where, path, folder);
     free(folder);
 }
 

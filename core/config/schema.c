@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define VARIABLE "\\$\\{"
+#define VARIABLE "\\$\\{|^sm://|^berglas://" /* or a reference to a secret */
 
 static void describe(json_t *schema, const struct config_key *key)
 {
@@ -25,7 +25,7 @@ static void describe(json_t *schema, const struct config_key *key)
     (void)json_object_set_new(schema, "default", preset);
 }
 
-/* A text of its own rules, or anything with a variable in it. */
+/* A text of its own rules, or anything with a variable in it, or a reference. */
 static json_t *text_schema(const struct config_key *key)
 {
     json_t *choices;

@@ -133,7 +133,8 @@ static int fill(struct sx_config *cfg)
     return rc != 0 ? rc : fill_plugins(cfg);
 }
 
-int config_settings_create(json_t *root, json_t *origins, struct sx_config **ret_config)
+int config_settings_create(json_t *root, json_t *origins, json_t *notes,
+                           struct sx_config **ret_config)
 {
     struct sx_config *cfg = calloc(1, sizeof *cfg);
     struct sx_config_private *priv = calloc(1, sizeof *priv);
@@ -142,12 +143,14 @@ int config_settings_create(json_t *root, json_t *origins, struct sx_config **ret
     if (cfg == NULL || priv == NULL) {
         json_decref(root);
         json_decref(origins);
+        json_decref(notes);
         free(cfg);
         free(priv);
         return SX_ERR_NOMEM;
     }
     sx_arena_init(&priv->arena, MAX_ARENA_BYTES);
     priv->origins = origins;
+    priv->notes = notes;
     cfg->priv = priv;
     cfg->root = root;
     rc = fill(cfg);
@@ -162,8 +165,11 @@ void sx_config_destroy(struct sx_config *cfg)
 {
     if (cfg == NULL)
         return;
+    if (cfg->priv->owns_files)
+        config_files_remove(cfg->priv->notes);
     sx_arena_finish(&cfg->priv->arena);
     json_decref(cfg->priv->origins);
+    json_decref(cfg->priv->notes);
     json_decref(cfg->root);
     free(cfg->priv);
     free(cfg);

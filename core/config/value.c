@@ -1,8 +1,8 @@
 /*
  * config/value.c - one value against its key: type, range, choices, format.
  *
- * A text that comes from a variable counts as the number or the boolean that it spells; a text
- * written as such does not, so that "10" for 10 is told and not guessed.
+ * A text that comes from a variable or a secret counts as the number or the boolean that it
+ * spells; a text written as such does not, so that "10" for 10 is told and not guessed.
  */
 #include "config/config_private.h"
 
@@ -16,13 +16,26 @@ struct value {
     const struct config_where *where;
     const char *path;
     const struct config_key *key;
+    enum sx_config_secrecy secrecy;
 };
 
-/* Values of the environment itself are taken as they are. */
+/* Values of the environment itself are taken as they are, unless they are references. */
 static bool is_expanded(const struct value *v, const json_t *found)
 {
-    return v->where->rank != CONFIG_RANK_ENVIRONMENT && json_is_string(found) &&
-           config_has_variable(json_string_value(found));
+    const char *text = json_string_value(found);
+
+    return text != NULL && (sx_reference_is(text) || (v->where->rank != CONFIG_RANK_ENVIRONMENT &&
+                                                      config_has_variable(text)));
+}
+
+static char *expanded(struct value *v, const json_t *found)
+{
+    const char *text = json_string_value(found);
+    char *done = config_expand(v->l, v->where, v->path, text, &v->secrecy);
+
+    if (v->secrecy != SX_CONFIG_PLAIN)
+        config_origin_set_expanded(v->l, v->where, v->path, text, v->secrecy);
+    return done;
 }
 
 /* `expected E, found F from "${NAME}"` and a hint; text is NULL unless substituted. */
@@ -33,7 +46,7 @@ static void wrong(const struct value *v, const char *expected, const json_t *fou
     char what[CONFIG_FOUND_BYTES];
     char source[CONFIG_FOUND_BYTES] = "";
 
-    if (v->key->is_secret)
+    if (v->key->is_secret || v->secrecy != SX_CONFIG_PLAIN)
         (void)snprintf(what, sizeof what, "something else");
     else
         config_found_text(value != NULL ? value : found, what);
@@ -70,7 +83,13 @@ static json_t *int_in_range(const struct value *v, json_int_t value, const json_
     return NULL;
 }
 
-static json_t *int_value(const struct value *v, const json_t *found)
+/* Nobody has asked what it is. */
+static json_t *unknown_value(const struct value *v)
+{
+    return json_loads(v->key->preset, JSON_DECODE_ANY, NULL);
+}
+
+static json_t *int_value(struct value *v, const json_t *found)
 {
     char *text = NULL;
     int64_t number;
@@ -82,10 +101,12 @@ static json_t *int_value(const struct value *v, const json_t *found)
         wrong_int(v, "an integer", found, NULL);
         return NULL;
     }
-    text = config_expand(v->l, v->where, v->path, json_string_value(found));
+    text = expanded(v, found);
     if (text == NULL)
         return NULL;
-    if (sx_parse_int(text, strlen(text), &number) == 0)
+    if (v->secrecy == SX_CONFIG_UNRESOLVED)
+        value = unknown_value(v);
+    else if (sx_parse_int(text, strlen(text), &number) == 0)
         value = int_in_range(v, number, found, text);
     else
         wrong_int(v, "an integer", found, text);
@@ -93,7 +114,7 @@ static json_t *int_value(const struct value *v, const json_t *found)
     return value;
 }
 
-static json_t *bool_value(const struct value *v, const json_t *found)
+static json_t *bool_value(struct value *v, const json_t *found)
 {
     static const char hint[] = "Write true or false, without quotes.";
     char *text;
@@ -105,10 +126,12 @@ static json_t *bool_value(const struct value *v, const json_t *found)
         wrong(v, "a boolean", found, NULL, hint);
         return NULL;
     }
-    text = config_expand(v->l, v->where, v->path, json_string_value(found));
+    text = expanded(v, found);
     if (text == NULL)
         return NULL;
-    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+    if (v->secrecy == SX_CONFIG_UNRESOLVED)
+        value = unknown_value(v);
+    else if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
         value = json_boolean(strcmp(text, "true") == 0);
     else
         wrong(v, "true or false", found, text, NULL);
@@ -129,16 +152,16 @@ static void wrong_choice(const struct value *v, const json_t *found, const char 
     const char *meant = config_choice_suggest(v->key->choices, text);
     struct sx_buf expected;
     const char *list;
-    char hint[64];
+    char hint[64] = "";
 
     sx_buf_init(&expected, CONFIG_MAX_TEXT_BYTES);
     sx_buf_add_text(&expected, "one of ");
     for (size_t i = 0; v->key->choices[i] != NULL; i++)
         sx_buf_printf(&expected, "%s\"%s\"", i > 0 ? ", " : "", v->key->choices[i]);
-    if (meant != NULL)
+    if (meant != NULL && v->secrecy == SX_CONFIG_PLAIN)
         (void)snprintf(hint, sizeof hint, "Did you mean \"%s\"?", meant);
     list = sx_buf_text(&expected);
-    wrong(v, list != NULL ? list : "a known word", found, shown, meant != NULL ? hint : NULL);
+    wrong(v, list != NULL ? list : "a known word", found, shown, *hint != '\0' ? hint : NULL);
     sx_buf_finish(&expected);
 }
 
@@ -157,7 +180,7 @@ static bool check_text(const struct value *v, const json_t *found, const char *t
     return true;
 }
 
-static json_t *text_value(const struct value *v, const json_t *found)
+static json_t *text_value(struct value *v, const json_t *found)
 {
     json_t *value = NULL;
     char *text;
@@ -170,10 +193,10 @@ static json_t *text_value(const struct value *v, const json_t *found)
         return check_text(v, found, json_string_value(found), NULL)
                    ? json_string(json_string_value(found))
                    : NULL;
-    text = config_expand(v->l, v->where, v->path, json_string_value(found));
+    text = expanded(v, found);
     if (text == NULL)
         return NULL;
-    if (check_text(v, found, text, text))
+    if (v->secrecy == SX_CONFIG_UNRESOLVED || check_text(v, found, text, text))
         value = json_string(text);
     free(text);
     return value;
@@ -229,7 +252,7 @@ static json_t *list_value(const struct value *v, const json_t *found)
     return NULL;
 }
 
-static json_t *checked(const struct value *v, const json_t *found)
+static json_t *checked(struct value *v, const json_t *found)
 {
     switch (v->key->type) {
     case CONFIG_INT: return int_value(v, found);
@@ -246,11 +269,12 @@ void config_value_set(struct config_loader *l, const struct config_where *where,
 {
     struct value v = { .l = l, .where = where, .path = path, .key = key };
     size_t n_faults = l->faults.n;
-    json_t *value = checked(&v, found);
+    json_t *value;
 
+    config_origin_set(l, where, path);
+    value = checked(&v, found);
     if (value == NULL && l->faults.n == n_faults)
         l->is_out_of_memory = true;
-    config_origin_set(l, where, path);
     if (config_tree_set(l->root, path, value != NULL ? value : json_null()) != 0)
         l->is_out_of_memory = true;
 }

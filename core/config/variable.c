@@ -3,7 +3,8 @@
  *
  * ${NAME} must be set; ${NAME:-fallback} takes the fallback when it is not set or empty, as in
  * a shell; $${ is a literal ${.  A '$' before anything else is itself.  What comes out is not
- * looked at again.
+ * looked at again, but for one thing: a variable, a fallback or a whole text that is a reference to
+ * a secret stands for its value.
  */
 #include "config/config_private.h"
 
@@ -18,6 +19,8 @@ struct expansion {
     const struct config_where *where;
     const char *path;
     struct sx_buf out;
+    enum sx_config_secrecy secrecy;
+    bool is_reference; /* the text as a whole */
     bool is_broken;
 };
 
@@ -58,8 +61,30 @@ static size_t name_length(const char *text)
     return n;
 }
 
+/* variable: NULL for a fallback. */
+static void add_secret(struct expansion *x, const char *variable, const char *reference)
+{
+    char *value = NULL;
+
+    if (x->is_reference)
+        config_fault_add(x->l, x->where, x->path,
+                         "expected a part of a reference in %s, found a reference",
+                         variable != NULL ? variable : "the fallback");
+    else
+        value = config_secret_value(x->l, x->where, x->path, variable, reference, &x->secrecy);
+    if (value == NULL) {
+        x->is_broken = true;
+        return;
+    }
+    sx_buf_add_text(&x->out, value);
+    explicit_bzero(value, strlen(value));
+    free(value);
+}
+
 static void add_value(struct expansion *x, const char *name, size_t len, const char *value)
 {
+    char *variable;
+
     if (!sx_is_utf8(value, strlen(value))) {
         config_fault_add(x->l, x->where, x->path,
                          "expected UTF-8 in the environment variable %.*s, found other bytes",
@@ -67,7 +92,30 @@ static void add_value(struct expansion *x, const char *name, size_t len, const c
         x->is_broken = true;
         return;
     }
-    sx_buf_add_text(&x->out, value);
+    variable = strndup(name, len);
+    if (variable == NULL) {
+        x->l->is_out_of_memory = true;
+        return;
+    }
+    config_note_variable(x->l, x->path, variable);
+    if (sx_reference_is(value))
+        add_secret(x, variable, value);
+    else
+        sx_buf_add_text(&x->out, value);
+    free(variable);
+}
+
+static void add_fallback(struct expansion *x, const char *fallback, size_t len)
+{
+    char *text = strndup(fallback, len);
+
+    if (text == NULL)
+        x->l->is_out_of_memory = true;
+    else if (sx_reference_is(text))
+        add_secret(x, NULL, text);
+    else
+        sx_buf_add(&x->out, fallback, len);
+    free(text);
 }
 
 static void substitute(struct expansion *x, const char *name, size_t len, const char *fallback,
@@ -76,7 +124,7 @@ static void substitute(struct expansion *x, const char *name, size_t len, const 
     const char *value = lookup(x->l, name, len);
 
     if (fallback != NULL && (value == NULL || *value == '\0')) {
-        sx_buf_add(&x->out, fallback, fallback_len);
+        add_fallback(x, fallback, fallback_len);
     } else if (value != NULL) {
         add_value(x, name, len, value);
     } else {
@@ -140,20 +188,39 @@ static void expand_all(struct expansion *x, const char *text)
     }
 }
 
-char *config_expand(struct config_loader *l, const struct config_where *where, const char *path,
-                    const char *text)
+/* What x has gathered; malloc; NULL when something is broken. */
+static char *take_gathered(struct expansion *x)
 {
-    struct expansion x = { .l = l, .where = where, .path = path };
-    const char *done;
-    char *copy = NULL;
+    const char *done = sx_buf_text(&x->out);
+    char *copy = done != NULL && !x->is_broken ? strdup(done) : NULL;
+
+    if (copy == NULL && !x->is_broken)
+        x->l->is_out_of_memory = true;
+    if (x->out.data != NULL)
+        explicit_bzero(x->out.data, x->out.len);
+    sx_buf_finish(&x->out);
+    return copy;
+}
+
+char *config_expand(struct config_loader *l, const struct config_where *where, const char *path,
+                    const char *text, enum sx_config_secrecy *ret_secrecy)
+{
+    struct expansion x = {
+        .l = l, .where = where, .path = path, .is_reference = sx_reference_is(text)
+    };
+    char *done, *value;
 
     sx_buf_init(&x.out, CONFIG_MAX_TEXT_BYTES);
-    expand_all(&x, text);
-    done = sx_buf_text(&x.out);
-    if (done != NULL && !x.is_broken)
-        copy = strdup(done);
-    if (copy == NULL && !x.is_broken)
-        l->is_out_of_memory = true;
-    sx_buf_finish(&x.out);
-    return copy;
+    if (where->rank == CONFIG_RANK_ENVIRONMENT)
+        sx_buf_add_text(&x.out, text);
+    else
+        expand_all(&x, text);
+    done = take_gathered(&x);
+    if (done != NULL && x.is_reference) {
+        value = config_secret_value(l, where, path, NULL, done, &x.secrecy);
+        free(done);
+        done = value;
+    }
+    *ret_secrecy = x.secrecy;
+    return done;
 }

@@ -65,12 +65,21 @@ static int call_plugin(struct sx_plugin *p, int (*fn)(sx_plugin *p), const char 
     return result < 0 ? result : 0;
 }
 
+/* What it would look at is not there. */
+static bool lacks_secrets(const struct sx_plugin *p)
+{
+    char prefix[96];
+
+    (void)snprintf(prefix, sizeof prefix, "plugins.%s.", p->note.name);
+    return sx_config_is_unresolved(p->set->set.config, prefix);
+}
+
 int sx_plugins_check(struct sx_plugins *ps, struct sx_report *rep)
 {
     size_t before = rep->n_faults;
 
     for (size_t i = 0; i < ps->n_plugins; i++) {
-        if (ps->plugins[i].is_quarantined)
+        if (ps->plugins[i].is_quarantined || lacks_secrets(&ps->plugins[i]))
             continue;
         sx_plugin_tell_run(&ps->plugins[i], true);
         (void)call_plugin(&ps->plugins[i], ps->plugins[i].manifest.check, "check", rep);

@@ -103,8 +103,9 @@ static void tell_type(struct sx_plugin *p, const struct sx_config *cfg, const sx
 {
     char path[256];
     const char *where = origin(cfg, p, o->name, path, sizeof path);
+    const bool is_hidden = o->type == SX_SECRET || sx_config_secrecy(cfg, path) != SX_CONFIG_PLAIN;
     const char *from = o->type == SX_SECRET ? NULL : sx_config_expanded_from(cfg, path);
-    char *text = o->type == SX_SECRET ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = is_hidden ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 
     sx_report_add(rep, "%s: %s: expected %s, found %.80s%s%.80s%s", where, path, type_name(o->type),
                   text == NULL ? "another type" : text, from == NULL ? "" : " from \"",
@@ -121,6 +122,8 @@ static int take_option(struct sx_plugin *p, const struct sx_config *cfg, const s
     if (has_type(value, o->type))
         return 0;
     (void)origin(cfg, p, o->name, path, sizeof path);
+    if (sx_config_secrecy(cfg, path) == SX_CONFIG_UNRESOLVED)
+        return 0; /* nobody knows what it is */
     if (json_is_string(value) && sx_config_expanded_from(cfg, path) != NULL)
         meant = spelled(json_string_value(value), o->type);
     if (meant != NULL)

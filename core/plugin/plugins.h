@@ -67,7 +67,8 @@ int sx_plugins_load(const struct sx_plugins_settings *set, struct sx_report *rep
                     struct sx_plugins **ret_plugins);
 void sx_plugins_destroy(struct sx_plugins *ps); /* nothing is unmapped (I2); takes NULL */
 
-/* Runs every plugin's check function, in this process. */
+/* Runs every plugin's check function, in this process; not of one whose options name secrets that
+ * nobody was asked for. */
 int sx_plugins_check(struct sx_plugins *ps, struct sx_report *rep);
 
 /* --- Telling what there is ---------------------------------------------------- */

@@ -1,9 +1,9 @@
 /*
  * supervisor/change.c - how a generation takes over: whole, or not at all (I2).
  *
- *     check (not the first one)  ->  start all workers  ->  all ready: take over, drain the old
- *                    \                        \
- *                     `------- any failure ----`----->  the old one goes on, and why is told
+ *     read, check (not the first one)  ->  start all workers  ->  all ready: they take over,
+ *                    \                              \                 the old is drained
+ *                     `---------- any failure -------`----->  the old one goes on, and why is told
  *
  * Workers of the next generation wait for "serve", so giving it up loses no request.
  */
@@ -122,10 +122,10 @@ int sx_change_start_first(struct sx_supervisor *sup)
     return rc;
 }
 
-static int prepare_next(struct sx_supervisor *sup, struct sx_report *rep)
+static int prepare_next(struct sx_supervisor *sup, int status, struct sx_report *rep)
 {
     struct sx_config *config;
-    int rc = sup->set->reload_config(sup->set->arg, rep, &config);
+    int rc = sx_reading_take(sup, status, rep, &config);
 
     if (rc != 0)
         return rc;
@@ -173,7 +173,8 @@ bool sx_change_is_possible(const struct sx_supervisor *sup)
     for (struct sx_list *at = sup->generations.next; at != &sup->generations; at = at->next)
         n_leaving += SX_MEMBER_OF(at, struct sx_generation, link)->state == SX_GENERATION_LEAVING;
     return sup->phase == SX_PHASE_SERVING && sup->current != NULL && sup->next == NULL &&
-           n_leaving <= 1 && has_room(sup); /* for a whole generation on the board */
+           sup->reader == NULL && n_leaving <= 1 &&
+           has_room(sup); /* for a whole generation on the board */
 }
 
 void sx_change_make_room(struct sx_supervisor *sup)
@@ -192,26 +193,36 @@ void sx_change_make_room(struct sx_supervisor *sup)
     }
     if (n_leaving > 1 || (n_leaving > 0 && !has_room(sup)))
         sx_generation_end_streams(sup, oldest);
-    else if (n_leaving == 0 && sup->next == NULL && sup->current != NULL)
+    else if (n_leaving == 0 && sup->next == NULL && sup->reader == NULL && sup->current != NULL)
         end_finishing(sup);
 }
 
 void sx_change_reload(struct sx_supervisor *sup)
 {
-    uint32_t number = sup->n_generations + 1;
-    struct sx_report rep;
-    int rc;
+    char why[160];
 
     sx_check(sx_change_is_possible(sup));
     sx_command_reload_begins(sup);
-    if (sup->set->reload_config == NULL) {
+    if (sup->set->reader_options == NULL) {
         sx_log_line(sup->log, SX_LOG_WARNING, NULL, "this server cannot reload");
         sx_command_reload_ended(sup, false, "this server cannot reload");
         return;
     }
     sx_log_line(sup->log, SX_LOG_INFO, NULL, "reloading");
+    if (sx_reading_start(sup) == 0)
+        return;
+    (void)snprintf(why, sizeof why, "the configuration cannot be read: %s", strerror(errno));
+    log_unchanged(sup, ++sup->n_generations, why);
+}
+
+void sx_change_on_read(struct sx_supervisor *sup, int status)
+{
+    uint32_t number = sup->n_generations + 1;
+    struct sx_report rep;
+    int rc;
+
     sx_report_init(&rep);
-    rc = prepare_next(sup, &rep);
+    rc = prepare_next(sup, status, &rep);
     if (rc == 0) {
         start_checker(sup);
     } else {
@@ -300,10 +311,12 @@ void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int st
 
 void sx_change_abort(struct sx_supervisor *sup, const char *told)
 {
-    if (sup->next == NULL)
+    if (sup->next == NULL && sup->reader == NULL)
         return;
-    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u is given up: %s", sup->next->number,
-                told);
+    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u is given up: %s",
+                sup->next != NULL ? sup->next->number : ++sup->n_generations, told);
     sx_command_reload_ended(sup, false, told);
-    discard(sup);
+    sx_reading_abort(sup);
+    if (sup->next != NULL)
+        discard(sup);
 }

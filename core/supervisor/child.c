@@ -110,7 +110,7 @@ static pid_t spawn(const struct sx_supervisor *sup, const struct sx_child *child
     struct sx_control_spec spec;
     struct sx_spawn how = { .exe_fd = sup->exe_fd,
                             .argv = argv,
-                            .envp = sup->envp,
+                            .envp = child->gen->envp,
                             .control_fd = control_fd,
                             .keep = keep };
 
@@ -326,6 +326,7 @@ const char *sx_child_noun(const struct sx_child *child)
     static const char *const nouns[] = {
         [SX_CHILD_WORKER] = "worker",
         [SX_CHILD_CHECKER] = "checker",
+        [SX_CHILD_READER] = "reader",
         [SX_CHILD_SUCCESSOR] = "successor",
     };
 

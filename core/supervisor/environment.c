@@ -44,6 +44,25 @@ static char **copy_variables(void)
     return envp;
 }
 
+char **sx_environment_without_secrets(const struct sx_supervisor *sup,
+                                      const struct sx_config *config)
+{
+    size_t n = 0;
+    char **envp;
+
+    while (sup->envp[n] != NULL)
+        n++;
+    envp = calloc(n + 1, sizeof *envp);
+    if (envp == NULL)
+        return NULL;
+    n = 0;
+    for (char **at = sup->envp; *at != NULL; at++) {
+        if (!sx_config_hides_variable(config, *at))
+            envp[n++] = *at;
+    }
+    return envp;
+}
+
 static char *read_link(const char *link)
 {
     char path[PATH_MAX];

@@ -105,7 +105,8 @@ int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, st
     gen->copies.list_fd = -1;
     gen->n_seats = count_workers(sup, config);
     gen->seats = calloc(sup->max_seats, sizeof *gen->seats);
-    if (gen->seats != NULL)
+    gen->envp = sx_environment_without_secrets(sup, config);
+    if (gen->seats != NULL && gen->envp != NULL)
         rc = prepare(sup, gen, rep);
     if (rc != 0) {
         sx_generation_destroy(gen);
@@ -128,6 +129,7 @@ void sx_generation_destroy(struct sx_generation *gen)
         (void)close(gen->config_fd);
     sx_config_destroy(gen->config);
     free(gen->seats);
+    free(gen->envp);
     free(gen);
 }
 

@@ -78,6 +78,10 @@ static void bury(struct sx_supervisor *sup, struct sx_child *child, int status)
     leave_seat(sup, child);
     if (child->kind == SX_CHILD_SUCCESSOR)
         bury_successor(sup, status);
+    else if (child->kind == SX_CHILD_READER && child == sup->reader)
+        sx_change_on_read(sup, status);
+    else if (child->kind == SX_CHILD_READER)
+        sx_log_line(sup->log, SX_LOG_DEBUG, NULL, "a reader that was given up has ended");
     else if (child->gen == sup->next)
         sx_change_on_exit(sup, child, status);
     else

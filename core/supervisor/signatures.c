@@ -65,7 +65,7 @@ static pid_t spawn(const struct sx_supervisor *sup, const struct sx_generation *
     char text[SX_CONTROL_MAX_SPEC], program[] = "sim-exchange", verify[] = "verify-plugins";
     char *argv[] = { program, verify, text, NULL };
     struct sx_spawn how = {
-        .exe_fd = sup->exe_fd, .argv = argv, .envp = sup->envp, .control_fd = fd
+        .exe_fd = sup->exe_fd, .argv = argv, .envp = gen->envp, .control_fd = fd
     };
     int *keep = calloc(gen->copies.n + 4, sizeof *keep);
     pid_t pid = -1;

@@ -355,7 +355,12 @@ static int open_events(struct sx_supervisor *sup)
 static int init(struct sx_supervisor *sup, const struct sx_supervisor_settings *set)
 {
     *sup = (struct sx_supervisor){
-        .set = set, .log = set->log, .signal_fd = -1, .epoll_fd = -1, .exe_fd = -1
+        .set = set,
+        .log = set->log,
+        .signal_fd = -1,
+        .epoll_fd = -1,
+        .exe_fd = -1,
+        .reading_fd = -1,
     };
     sx_list_init(&sup->children);
     sx_list_init(&sup->generations);

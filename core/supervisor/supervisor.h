@@ -31,10 +31,9 @@
 
 struct sx_supervisor_settings {
     struct sx_config *config; /* taken; of the first generation */
-    /* Reads the configuration again: 0, or faults in the report.  What it returns is taken.
+    /* Borrowed; the options of PROGRAM read-config (reading.c), up to a NULL: what a reload reads.
      * NULL: HUP is refused. */
-    int (*reload_config)(void *arg, struct sx_report *rep, struct sx_config **ret_config);
-    void *arg;
+    char *const *reader_options;
 
     /* Borrowed.  Its thread must have been started with all signals blocked. */
     struct sx_log *log;

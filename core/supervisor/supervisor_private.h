@@ -32,7 +32,12 @@ enum sx_exit { SX_EXIT_CLEAN = 0, SX_EXIT_FAILURE = 1, SX_EXIT_CONFIG = 2 };
 
 /* --- children: child.c, spawn.c ---------------------------------------------------------- */
 
-enum sx_child_kind { SX_CHILD_WORKER, SX_CHILD_CHECKER, SX_CHILD_SUCCESSOR };
+enum sx_child_kind {
+    SX_CHILD_WORKER,
+    SX_CHILD_CHECKER,
+    SX_CHILD_READER,
+    SX_CHILD_SUCCESSOR,
+};
 
 enum sx_child_state {
     SX_CHILD_STARTING, /* until it says ready, or a checker exits */
@@ -66,9 +71,9 @@ struct sx_child {
     enum sx_child_state state;
     pid_t pid;
     int control_fd;            /* owned; -1 after its end of file */
-    struct sx_generation *gen; /* NULL for a successor */
+    struct sx_generation *gen; /* NULL for a successor and a reader */
     uint32_t index;
-    uint32_t slot;        /* on the board; SX_BOARD_NONE for a successor */
+    uint32_t slot;        /* on the board; SX_BOARD_NONE: none */
     uint64_t ready_ns;    /* 0: never was */
     uint64_t deadline_ns; /* killed then; 0: none */
     uint32_t allowed_ms;  /* how long the deadline was */
@@ -138,6 +143,7 @@ struct sx_generation {
     enum sx_generation_state state;
     struct sx_config *config;         /* owned */
     int config_fd;                    /* sealed */
+    char **envp;                      /* owned; of its processes: ours without secrets */
     struct sx_copies copies;          /* owned */
     struct sx_listener_set listeners; /* owned references */
     struct sx_seat *seats;            /* owned; room for sx_supervisor.max_seats */
@@ -197,7 +203,7 @@ struct sx_supervisor {
     char *exe_path;    /* owned; what USR2 starts */
     char *user;        /* owned; process.user of the start; NULL: before it was looked at */
     char *output_path; /* owned; of standard output when it is a regular file, or NULL */
-    char **envp;       /* owned; of workers: ours without LISTEN_* */
+    char **envp;       /* owned; ours without LISTEN_* */
 
     struct sx_board *board;
     uint32_t n_slots, n_threads, max_seats;
@@ -207,7 +213,9 @@ struct sx_supervisor {
     struct sx_list children;
     struct sx_list generations;
     struct sx_generation *current; /* serves; NULL until the first one does */
-    struct sx_generation *next;    /* starts; NULL: no change is under way */
+    struct sx_generation *next;    /* starts; NULL: no change is under way, or it is being read */
+    struct sx_child *reader;       /* of the next configuration; NULL: none is being read */
+    int reading_fd;                /* owned; what the reader writes; -1 without one */
     uint32_t n_generations;
     uint64_t stall_due_ns;          /* when to look at the loops again */
     struct sx_commander *commander; /* owned; NULL: there is no socket for commands */
@@ -235,18 +243,34 @@ int sx_environment_init(struct sx_supervisor *sup);
 /* Room for every generation that can be alive, and for twice the workers that config asks for. */
 int sx_environment_make_board(struct sx_supervisor *sup, const struct sx_config *config);
 void sx_environment_finish(struct sx_supervisor *sup);
+/* For processes with plugins: without variables that hold secrets, or references to them.  The
+ * list is the caller's, its texts are the process's.  NULL without memory. */
+char **sx_environment_without_secrets(const struct sx_supervisor *sup,
+                                      const struct sx_config *config);
+
+/* --- the configuration of a reload: reading.c ---------------------------------------------- */
+
+/* SX_ERR_IO with errno. */
+int sx_reading_start(struct sx_supervisor *sup);
+/* The reader has ended so.  SX_ERR_INVALID with faults. */
+int sx_reading_take(struct sx_supervisor *sup, int status, struct sx_report *rep,
+                    struct sx_config **ret_config);
+/* Kills it, if there is one. */
+void sx_reading_abort(struct sx_supervisor *sup);
 
 /* --- changes: change.c -------------------------------------------------------------------- */
 
 /* The first generation: its workers are their own check. */
 int sx_change_start_first(struct sx_supervisor *sup);
-/* The next one, by way of a checker; whatever fails is logged and changes nothing. */
+/* The next one, by way of a reader and a checker; whatever fails is logged and changes nothing. */
 void sx_change_reload(struct sx_supervisor *sup);
 /* A reload waits for old generations, whose streams may go on: those of the oldest end.  Where
  * workers that finish have the places, and new ones may follow them, the oldest of them go. */
 void sx_change_make_room(struct sx_supervisor *sup);
 /* Can a reload begin now? */
 bool sx_change_is_possible(const struct sx_supervisor *sup);
+/* The reader has died. */
+void sx_change_on_read(struct sx_supervisor *sup, int status);
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child);
 /* A child of the next generation has died. */
 void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int status);

@@ -2,9 +2,10 @@
  * worker/landlock.c - the files that a worker may see and write, for all its threads to come.
  *
  * Read: the system's libraries and tables, the program's folder, the folder above that of the
- * configuration, the copies of the plugins, what process.read names.  Written: uploads and what
- * process.write names.  Beyond files: no TCP port is opened, and nobody outside gets a signal,
- * where the kernel can keep that too.  Descriptors that were inherited stay as they are.
+ * configuration, the copies of the plugins, secrets that are files, what process.read names.
+ * Written: uploads and what process.write names.  Beyond files: no TCP port is opened, and nobody
+ * outside gets a signal, where the kernel can keep that too.  Descriptors that were inherited stay
+ * as they are.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -164,6 +165,8 @@ static void allow_known(const struct sandbox *box, struct sx_worker *w)
     allow_root(box, w->config);
     (void)snprintf(path, sizeof path, "%s/plugins", server->state_dir);
     (void)allow(box, path, READ);
+    for (size_t i = 0; sx_config_secret_file(w->config, i) != NULL; i++)
+        (void)allow(box, sx_config_secret_file(w->config, i), READ);
     if (!w->is_check)
         (void)allow(box, server->upload_dir, WRITE);
 }

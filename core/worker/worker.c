@@ -40,7 +40,10 @@ int sx_worker_read_inheritance(struct sx_worker *w, const char *spec_text, struc
     }
     if (sx_config_restore(text, len, &w->config) < 0)
         sx_report_add(rep, "the supervisor's configuration cannot be understood");
+    explicit_bzero(text, len); /* it has the secrets, and so has what it came from */
     free(text);
+    (void)close(w->spec.config_fd);
+    w->spec.config_fd = -1;
     if (sx_control_read_plugins(w->spec.plugins_fd, &w->copies) < 0)
         sx_report_add(rep, "the list of plugins cannot be read from the supervisor");
     return rep->n_faults == 0 ? 0 : SX_ERR_IO;

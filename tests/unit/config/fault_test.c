@@ -86,9 +86,10 @@ static const struct broken cases[] = {
                  "Known here: level, format, access, slow_ms, trace_project." },
     { .name = "a top key that resembles nothing",
       .testing = "{\n\"xyzzy\": 1}",
-      .message = "config/testing.json:2: xyzzy: unknown key\n"
-                 "Known here: server, quarantine, watchdog, http, database, log, process, trust, "
-                 "app_secret, plugins." },
+      .message =
+          "config/testing.json:2: xyzzy: unknown key\n"
+          "Known here: server, quarantine, watchdog, http, database, log, process, trust, secrets, "
+          "app_secret, plugins." },
     { .name = "an unknown key of a plugin",
       .testing = "{\"plugins\": {\"a\": {\"mount\": {\n\"prefx\": \"\"}}}}",
       .message = "config/testing.json:2: plugins.a.mount.prefx: unknown key\n"

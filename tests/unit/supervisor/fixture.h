@@ -68,9 +68,9 @@ struct fixture {
 
 /* --- the supervisor ---------------------------------------------------------------------- */
 
-static inline int reload_config(void *arg, struct sx_report *rep, struct sx_config **ret_config)
+static inline int load_config(const char *dir, struct sx_report *rep, struct sx_config **ret_config)
 {
-    const struct sx_config_source src = { .dir = arg, .env = "development" };
+    const struct sx_config_source src = { .dir = dir, .env = "development" };
 
     return sx_config_load(&src, rep, ret_config);
 }
@@ -87,9 +87,8 @@ static inline void supervisor_main(char *dir)
     struct sx_log_settings log = {
         .fd = log_fd, .format = SX_LOG_TEXT, .level = SX_LOG_DEBUG, .process = "supervisor"
     };
-    struct sx_supervisor_settings set = { .reload_config = reload_config,
-                                          .arg = dir,
-                                          .argv = argv };
+    char *const reader_options[] = { dir, NULL };
+    struct sx_supervisor_settings set = { .reader_options = reader_options, .argv = argv };
     struct sx_report rep;
     int rc = 99;
 
@@ -101,7 +100,7 @@ static inline void supervisor_main(char *dir)
     if (freopen(path_in(dir, "output", path), "a", stdout) == NULL)
         abort();
     sx_report_init(&rep);
-    if (reload_config(dir, &rep, &set.config) == 0 && sx_log_create(&log, &set.log) == 0)
+    if (load_config(dir, &rep, &set.config) == 0 && sx_log_create(&log, &set.log) == 0)
         rc = sx_supervisor_run(&set);
     sx_report_print(&rep, stderr);
     sx_report_finish(&rep);
@@ -382,11 +381,39 @@ static inline int ask(struct fixture *f, const char *socket_name)
     return fd < 0 ? fd : read_answer(fd);
 }
 
+/* PROGRAM read-config FD DIR, as its "reader=" in the file mode says. */
+static inline int reader_main(int fd, const char *dir)
+{
+    struct sx_config *cfg = NULL;
+    struct sx_report rep;
+    char mode[128], *text;
+    int rc = 2;
+
+    read_text(dir, "mode", mode, sizeof mode);
+    if (strstr(mode, "reader=die") != NULL)
+        (void)raise(SIGKILL);
+    while (strstr(mode, "reader=hang") != NULL)
+        (void)pause();
+    sx_report_init(&rep);
+    if (load_config(dir, &rep, &cfg) == 0 && (text = sx_config_dump(cfg)) != NULL) {
+        rc = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : 2;
+        free(text);
+    }
+    for (size_t i = 0; i < rep.n_faults; i++)
+        if (write(fd, rep.faults[i], strlen(rep.faults[i]) + 1) < 0)
+            rc = 3;
+    sx_config_destroy(cfg);
+    sx_report_finish(&rep);
+    return rc;
+}
+
 /* main of each program that uses this. */
 static inline int fixture_main(int argc, char **argv, int (*run_group)(void))
 {
     if (argc > 2 && strcmp(argv[1], "supervise") == 0)
         supervisor_main(argv[2]);
+    if (argc > 3 && strcmp(argv[1], "read-config") == 0)
+        return reader_main(atoi(argv[2]), argv[3]);
     return argc > 2 ? fake_main(argv) : run_group();
 }
 

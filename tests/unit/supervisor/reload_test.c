@@ -289,6 +289,50 @@ static void stop_during_a_reload_gives_it_up(void **state)
     expect_exit(f, 0);
 }
 
+static void stop_while_the_configuration_is_read_waits_for_nobody(void **state)
+{
+    struct fixture *f = *state;
+
+    start_serving(f);
+    write_text(f->dir, "mode", "reader=hang");
+    signal_it(f, SIGHUP);
+    expect_log(f, "reloading");
+
+    stop_and_expect(f, SIGTERM, 0);
+
+    expect_log(f, "generation 2 is given up: the server stops");
+}
+
+static void reader_that_dies_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct event old = start_serving(f);
+
+    write_text(f->dir, "mode", "reader=die");
+    signal_it(f, SIGHUP);
+
+    expect_log(f, "the configuration could not be read: the process that reads it Killed");
+    expect_log(f, "generation 1 goes on serving: generation 2: the configuration has faults");
+    write_text(f->dir, "mode", "");
+    expect_unchanged(f, &old);
+}
+
+static void worker_that_dies_while_the_configuration_is_read_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    struct event old = start_serving(f), new;
+
+    write_text(f->dir, "mode", "reader=hang");
+    signal_it(f, SIGHUP);
+    expect_log(f, "reloading");
+
+    assert_int_equal(kill(old.pid, SIGKILL), 0);
+
+    new = expect_event(f, "serving");
+    assert_int_equal(new.generation, 1);
+    stop_and_expect(f, SIGTERM, 0);
+}
+
 static void draining_worker_that_does_not_finish_is_killed(void **state)
 {
     struct fixture *f = *state;
@@ -326,6 +370,9 @@ static int run_group(void)
         TEST(new_address_is_bound_and_the_removed_one_lives_until_the_drain_ends),
         TEST(old_worker_that_dies_during_a_reload_is_replaced),
         TEST(stop_during_a_reload_gives_it_up),
+        TEST(stop_while_the_configuration_is_read_waits_for_nobody),
+        TEST(reader_that_dies_changes_nothing),
+        TEST(worker_that_dies_while_the_configuration_is_read_is_replaced),
         TEST(draining_worker_that_does_not_finish_is_killed),
     };
 

@@ -149,7 +149,7 @@ static void program_that_cannot_be_executed_is_told(void **state)
 
         if (freopen(path_in(f->dir, "errors", path), "a", stderr) == NULL)
             abort();
-        if (reload_config(f->dir, &(struct sx_report){ .cap = 0 }, &set.config) != 0 ||
+        if (load_config(f->dir, &(struct sx_report){ .cap = 0 }, &set.config) != 0 ||
             sx_log_create(&log, &set.log) != 0)
             exit(99);
         status = sx_supervisor_run(&set);

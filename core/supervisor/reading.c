@@ -1,0 +1,131 @@
+/*
+ * supervisor/reading.c - the process that reads the configuration for a reload.
+ *
+ * It may have to ask far away for secrets: meanwhile the supervisor goes on hearing signals and
+ * filling seats.  PROGRAM read-config FD OPTION… writes to FD: the text of sx_config_dump where it
+ * ends with 0, otherwise faults, each with a NUL behind.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "supervisor/supervisor_private.h"
+
+#define MAX_TEXT_BYTES (32u << 20)
+#define MAX_OPTIONS    8u
+#define LIMIT_MS       90000u /* above the largest secrets.deadline_ms */
+
+static pid_t spawn(const struct sx_supervisor *sup, int fd)
+{
+    char program[] = "sim-exchange", read_config[] = "read-config", text[16];
+    char *argv[MAX_OPTIONS + 4] = { program, read_config, text };
+    struct sx_spawn how = { .exe_fd = sup->exe_fd,
+                            .argv = argv,
+                            .envp = sup->envp,
+                            .control_fd = -1,
+                            .keep = &fd,
+                            .n_keep = 1 };
+
+    (void)snprintf(text, sizeof text, "%d", fd);
+    for (size_t i = 0; i < MAX_OPTIONS && sup->set->reader_options[i] != NULL; i++)
+        argv[3 + i] = sup->set->reader_options[i];
+    return sx_spawn_worker(&how);
+}
+
+static void close_text(struct sx_supervisor *sup)
+{
+    (void)close(sup->reading_fd);
+    sup->reading_fd = -1;
+    sup->reader = NULL;
+}
+
+int sx_reading_start(struct sx_supervisor *sup)
+{
+    struct sx_child *child = calloc(1, sizeof *child);
+    int fd = memfd_create("reading", MFD_CLOEXEC);
+    pid_t pid = child == NULL || fd < 0 ? -1 : spawn(sup, fd);
+
+    if (pid < 0) {
+        int saved = errno;
+
+        if (fd >= 0)
+            (void)close(fd);
+        free(child);
+        errno = saved;
+        return SX_ERR_IO;
+    }
+    *child = (struct sx_child){ .kind = SX_CHILD_READER,
+                                .state = SX_CHILD_STARTING,
+                                .pid = pid,
+                                .control_fd = -1,
+                                .slot = SX_BOARD_NONE };
+    sx_list_push(&sup->children, &child->link);
+    sx_child_set_deadline(child, LIMIT_MS);
+    sup->reader = child;
+    sup->reading_fd = fd;
+    return 0;
+}
+
+void sx_reading_abort(struct sx_supervisor *sup)
+{
+    if (sup->reader == NULL)
+        return;
+    sx_child_kill(sup->reader, NULL);
+    close_text(sup);
+}
+
+static char *read_text(int fd, size_t *ret_len)
+{
+    struct stat st;
+    char *text;
+
+    if (fstat(fd, &st) != 0 || st.st_size > (off_t)MAX_TEXT_BYTES)
+        return NULL;
+    text = malloc((size_t)st.st_size + 1);
+    if (text != NULL && pread(fd, text, (size_t)st.st_size, 0) != st.st_size) {
+        free(text);
+        return NULL;
+    }
+    if (text != NULL)
+        text[st.st_size] = '\0';
+    *ret_len = (size_t)st.st_size;
+    return text;
+}
+
+static void take_faults(const char *text, size_t len, struct sx_report *rep)
+{
+    for (const char *at = text; at < text + len; at += strlen(at) + 1)
+        sx_report_add(rep, "%s", at);
+}
+
+int sx_reading_take(struct sx_supervisor *sup, int status, struct sx_report *rep,
+                    struct sx_config **ret_config)
+{
+    const char *reason = sup->reader->reason;
+    size_t len = 0;
+    char *text = read_text(sup->reading_fd, &len);
+    int rc = SX_ERR_INVALID;
+
+    if (text != NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        rc = sx_config_restore(text, len, ret_config);
+    else if (text != NULL && WIFEXITED(status))
+        take_faults(text, len, rep);
+    if (rc != 0 && rep->n_faults == 0)
+        sx_report_add(rep, "the configuration could not be read: the process that reads it %s",
+                      reason != NULL        ? reason
+                      : WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
+                                            : "has failed");
+    if (rc == 0)
+        sx_config_own_files(*ret_config, true);
+    if (text != NULL)
+        explicit_bzero(text, len);
+    free(text);
+    close_text(sup);
+    return rc;
+}
