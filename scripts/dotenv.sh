@@ -3,10 +3,11 @@
 
 dotenv=() # "KEY=VALUE" of the file, without the names that the environment has already
 
-# dotenv_load FILE: KEY=VALUE, `export KEY=VALUE`, quotes, comments.
+# dotenv_load FILE [all]: KEY=VALUE, `export KEY=VALUE`, quotes, comments.  With "all", names that
+# the environment has are taken from the file, too.
 dotenv_load()
 {
-    local file=$1 line key n=0
+    local file=$1 which=${2:-} line key n=0
     local space='[[:space:]]*' name='[A-Za-z_][A-Za-z0-9_]*'
     local mode
     local pair="^$space(export[[:space:]]+)?($name)$space=$space(.*)\$"
@@ -21,7 +22,7 @@ dotenv_load()
         [[ $line =~ $pair ]] || die "${file##*/}:$n: expected KEY=VALUE"
         key=${BASH_REMATCH[2]}
         dotenv_value "${BASH_REMATCH[3]}" || die "${file##*/}:$n: $key: a quote is not closed"
-        [ -n "${!key+set}" ] || dotenv+=("$key=$dotenv_text")
+        [ -n "${!key+set}" ] && [ "$which" != all ] || dotenv+=("$key=$dotenv_text")
     done <"$file"
 }
 

@@ -59,7 +59,7 @@ test_with_builds()
     say "lints and system tests"
     test_step system sanitized \
         tests/run-pytest "$test_out/system.count" "$filter" tests/lint tests/http tests/system \
-        tests/exchange || true
+        tests/exchange tests/deploy || true
 }
 
 # Without sanitizers, lints and fuzz targets: what the build of the image runs, which knows neither
