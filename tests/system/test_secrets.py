@@ -2,8 +2,10 @@
 is refused and with which words, what a bad day does, and where a value must never be seen."""
 import os
 import pathlib
+import pwd
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -34,12 +36,21 @@ def execute(program, google):
     return run
 
 
-def refusal(execute, reference, **more):
-    """Why a reference has no value; exec must not have begun."""
-    done, found = execute(A=reference, **more)
+def refusals(execute, references, **more):
+    """Why each of them has no value; the program must not have begun."""
+    done, found = execute(**{f"V{i:02}": text for i, text in enumerate(references)}, **more)
     assert done.returncode == 1 and not found, done
-    assert done.stderr.startswith(f"environment A: {reference}: "), done.stderr
-    return done.stderr[len(f"environment A: {reference}: "):]
+    told = dict(part.split(": ", 1) for part in ("\n" + done.stderr).split("\nenvironment ")[1:])
+    assert len(told) == len(references), done.stderr
+    why = []
+    for i, text in enumerate(references):
+        assert told[f"V{i:02}"].startswith(text + ": "), done.stderr
+        why.append(told[f"V{i:02}"][len(text) + 2:].rstrip("\n") + "\n")
+    return why
+
+
+def refusal(execute, reference, **more):
+    return refusals(execute, [reference], **more)[0]
 
 
 # -- what arrives
@@ -88,15 +99,6 @@ def test_exec_is_the_program(google, execute, build, tmp_path):
     assert google.count("secrets/db") == 2
 
 
-def test_equal_references_are_asked_for_once(google, execute, tmp_path):
-    google.add("db", VALUE)
-    _, found = execute(A="sm://p/db#1", B="sm://p/db#1", C=f"sm://p/db?destination={tmp_path}/c#1")
-
-    assert found["A"] == found["B"] == VALUE
-    assert (tmp_path / "c").read_text() == VALUE
-    assert google.count("secrets/db/") == 1
-
-
 def test_destination_is_a_file_for_its_owner_only(google, execute, tmp_path):
     google.add("bytes", b"\0\xff")
     path = tmp_path / "a b"
@@ -106,6 +108,8 @@ def test_destination_is_a_file_for_its_owner_only(google, execute, tmp_path):
                        B="sm://p/bytes?destination=tempfile#1",
                        C="sm://p/bytes?destination=tmpfile#1",
                        D="sm://p/bytes?destination=tempfile#1", env={"TMPDIR": str(tmp_path)})
+
+    assert google.count("secrets/bytes/") == 1  # equal ones are asked for once
 
     assert found["A"] == str(path) and found["B"] == found["D"] != found["C"]
     for name in "ABC":
@@ -140,14 +144,14 @@ def test_failures_that_pass_are_tried_again(google, execute):
     assert google.count("secrets/db") == 5 and google.count("/token") == 3
 
 
-@pytest.mark.parametrize("fault, calls, why", [
+FAILURES = [  # what happens, how often it is tried, how it is told
     (Status(403), 1, "expected 200, found 403 PERMISSION_DENIED\n"
                      "Grant roles/secretmanager.secretAccessor to the service account.\n"),
     (Status(404), 1, "expected 200, found 404 NOT_FOUND\n"
                      "There is no version of a secret of this name.\n"),
     (Status(400), 1, "expected 200, found 400 INVALID_ARGUMENT\n"),
     (Status(503), 5, "expected 200, found 503 UNAVAILABLE, tried 5 times\n"),
-    (Drop(), None, ", tried 5 times\n"),  # curl tries a connection that it had once more
+    (Drop(), None, ", tried 5 times\n"),  # libcurl tries a connection that it had once more
     (WrongCrc(), 1, "the value is damaged: it does not have the CRC32C that came with it\n"),
     (Body(b"hunter2"), 1, "expected JSON from Secret Manager, found something else\n"),
     (Body(b"{}"), 1, "expected a payload in Secret Manager's answer, found none\n"),
@@ -155,22 +159,19 @@ def test_failures_that_pass_are_tried_again(google, execute):
     (Body(b'{"payload": {"data": "hunter2"}}'), 1, "expected base64 as payload.data, found "),
     (Body(b'{"payload": {"data": "aHVudGVyMg==", "dataCrc32c": "-1"}}'), 1, "is damaged"),
     (Body(b"x" * (5 << 20)), 1, "cannot be asked: its answer is too long\n"),
-], ids=lambda value: re.sub(r"\W+", "-", repr(value))[:24])
-def test_each_failure_has_its_words(google, execute, fault, calls, why):
-    google.add("db", VALUE)
-    google.fault("secrets/db", fault, forever=True)
-
-    assert why in refusal(execute, "sm://p/db#1")
-    assert calls in (None, google.count("secrets/db"))
+]
 
 
-def test_every_failure_of_a_start_is_told(google, execute):
-    google.add("db", VALUE)
-    done, found = execute(A="sm://p/db#1", B="sm://p/none#1", C="sm://p/db#2", D="berglas://b/o")
+def test_each_failure_has_its_words(google, execute):
+    """All at once; none of them takes another with it."""
+    for i, (fault, _, _) in enumerate(FAILURES):
+        google.add(f"s{i}", VALUE)
+        google.fault(f"secrets/s{i}/", fault, forever=True)
+    why = refusals(execute, [f"sm://p/s{i}#1" for i in range(len(FAILURES))])
 
-    assert done.returncode == 1 and not found
-    assert [line.split(":")[0] for line in done.stderr.splitlines() if line.startswith("env")] == [
-        "environment B", "environment C", "environment D"]
+    for i, (_, calls, words) in enumerate(FAILURES):
+        assert words in why[i]
+        assert calls in (None, google.count(f"secrets/s{i}/"))
 
 
 def test_redirect_is_not_followed(google, execute):
@@ -203,9 +204,9 @@ def test_token_that_ends_soon_is_used_and_not_kept(google, execute):
 
 
 @pytest.mark.parametrize("fault, why", [
-    (Status(404), "no token: "), (Body(b"{}"), "expected access_token and expires_in"),
+    (Status(404), "no token: "),
     (Body(b'{"access_token": "a\\r\\nX: y", "expires_in": 99}'), "expected access_token and "),
-], ids=["none", "empty", "header"])
+], ids=["none", "header"])
 def test_no_token_is_told(google, execute, fault, why):
     google.fault("/token", fault, forever=True)
     assert why in refusal(execute, "sm://p/db#1")
@@ -221,11 +222,15 @@ def test_envelope_that_does_not_open_is_told(google, execute):
     metadata, blob = google.objects["b", "bent"][generation]
     google.objects["b", "bent"][generation] = metadata, blob[:-8] + b"AAAA" + blob[-4:]
 
-    assert "found 400 INVALID_ARGUMENT" in refusal(execute, "berglas://b/moved")
-    assert "the object is damaged: expected base64(key)" in refusal(execute, "berglas://b/plain")
-    assert "without the metadata berglas-kms-key" in refusal(execute, "berglas://b/foreign")
-    assert "expected a key of Cloud KMS in the metadata" in refusal(execute, "berglas://b/path")
-    assert "its key does not open it" in refusal(execute, "berglas://b/bent")
+    why = refusals(execute, [f"berglas://b/{name}" for name in
+                             ("moved", "plain", "foreign", "path", "bent", "none")])
+
+    assert "found 400 INVALID_ARGUMENT" in why[0]
+    assert "the object is damaged: expected base64(key)" in why[1]
+    assert "without the metadata berglas-kms-key" in why[2]
+    assert "expected a key of Cloud KMS in the metadata" in why[3]
+    assert "the object is damaged: its key does not open it" in why[4]
+    assert "found 404 NOT_FOUND\nThere is no object of this name." in why[5]
     assert google.count("destroy") == 0
 
 
@@ -292,15 +297,14 @@ def test_certificate_is_checked(google, execute, tmp_path):
     assert secure.count("secrets") == 1
 
 
-@pytest.mark.parametrize("env, options, is_refused", [
-    ("production", (), True), ("production", ("--unpinned",), False), ("testing", (), False)])
-def test_production_wants_versions(google, execute, env, options, is_refused):
+def test_production_wants_versions(google, execute):
     google.add("db", VALUE)
-    done, found = execute(*options, A="sm://p/db", env={"SX_ENV": env})
-    if not is_refused:
-        assert found["A"] == VALUE
-        return
-    assert done.returncode == 2 and google.calls == []
+    done, _ = execute(A="sm://p/db", env={"SX_ENV": "production"})
+    calls = len(google.calls)
+    _, found = execute("--unpinned", A="sm://p/db", env={"SX_ENV": "production"})
+
+    assert found["A"] == VALUE
+    assert done.returncode == 2 and calls == 0
     assert "environment A: sm://p/db: expected a version behind '#', found latest" in done.stderr
 
 
@@ -347,24 +351,27 @@ def test_nothing_is_asked_for_without_need(google, server, build):
     google.add("key", VALUE)
     s = start(server, google, {"key_of_api": "sm://p/key#1"})
     maps = [pathlib.Path(f"/proc/{pid}/maps").read_text() for pid in [s.process.pid, *s.workers()]]
-    plain = server({}, plugins={"hello": {}, "declared": {
-        "enabled": False, "options": {"key_of_api": "sm://p/nothing#1"}}}, env=google.env(),
-        wants_database=False)
+    s.rewrite(plugins={"hello": {}, "declared": {
+        "enabled": False, "options": {"key_of_api": "sm://p/nothing#1"}}})
+    s.reload()
 
-    assert plain.get("/hello").status == 200
+    assert s.get("/hello").status == 200 and s.get("/config").status == 404
     assert google.count("nothing") == 0 and google.count("secrets/key") == 1
     assert not any("sx_secret" in text or "libcurl" in text for text in maps)
 
 
 def test_plain_secret_of_the_environment_stays_with_the_supervisor(google, server):
-    s = start(server, google, {"key_of_api": "${API_TOKEN}"}, {"APP_SECRET": VALUE,
-                                                              "API_TOKEN": NEXT})
-    kept = start(server, google, {}, {"API_TOKEN": NEXT})
+    """As far as the configuration says that it is one."""
+    s = start(server, google, {"key_of_api": "${API_TOKEN}"}, {
+        "APP_SECRET": VALUE, "API_TOKEN": NEXT, "OF_DATABASE": "x=y", "OTHER": "unknown"},
+        database={"direct_url": "${OF_DATABASE}"})
 
     assert s.get("/config").json["key_of_api"] == NEXT
     for pid in s.workers():
-        assert VALUE.encode() not in seen(pid)
-    assert all(NEXT.encode() in seen(pid) for pid in kept.workers())  # nothing says what it is
+        environment = seen(pid)
+        assert VALUE.encode() not in environment and b"OF_DATABASE" not in environment
+        # its key has no name of a secret's
+        assert b"API_TOKEN" in environment and b"OTHER=unknown" in environment
 
 
 def test_start_fails_with_the_place_of_each_reference(google, config_dir, program):
@@ -465,20 +472,7 @@ def test_production_wants_versions_in_the_configuration(google, config_dir, prog
     assert allowed.returncode == 0, allowed.stderr
 
 
-def test_reload_takes_a_rotated_secret(google, server):
-    google.add("key", VALUE)
-    s = start(server, google, {"key_of_api": "sm://p/key"})
-    assert s.get("/config").json["key_of_api"] == VALUE
-
-    google.add("key", NEXT)
-    assert s.get("/config").json["key_of_api"] == VALUE
-    s.reload()
-
-    assert s.get("/config").json["key_of_api"] == NEXT
-    assert not any("hunter" in str(line) for line in s.lines)
-
-
-def test_reload_that_gets_no_secret_changes_nothing(google, server):
+def test_reload_takes_a_rotated_secret_or_changes_nothing(google, server):
     google.add("key", VALUE)
     s = start(server, google, {"key_of_api": "sm://p/key"})
     google.add("key", NEXT)
@@ -493,6 +487,7 @@ def test_reload_that_gets_no_secret_changes_nothing(google, server):
     google.fault("secrets/key")
     s.reload()
     assert s.get("/config").json["key_of_api"] == NEXT
+    assert not any("hunter" in str(line) for line in s.lines)
 
 
 def test_server_serves_and_stops_while_a_reload_waits_for_a_secret(google, server):
@@ -534,6 +529,36 @@ def test_temporary_file_lives_as_long_as_its_generation(google, server, tmp_path
     s.signal(signal.SIGTERM)
     assert s.wait_end() == 0
     assert not list(temporary.glob("sim-*-secret-*"))
+
+
+def test_deadline_ends_a_start_that_nobody_answers(google, config_dir, program):
+    """A socket that takes connections and says nothing."""
+    folder = config_dir({"app_secret": "sm://p/key#1", "secrets": {"deadline_ms": 300}})
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        done = program("serve", "--config", folder, env={**google.env(), "GCE_METADATA_HOST": host})
+
+    assert done.returncode == 2
+    assert f"sm://p/key#1: {host}: no answer within 300 ms" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_file_is_of_the_user_who_serves(google, config_dir, program, tmp_path):
+    """Root asks, nobody serves: told where the first check of the copies ends."""
+    google.add("key", VALUE)
+    tmp_path.chmod(0o755)
+    path = tmp_path / "key"
+    folder = config_dir({"process": {"user": "nobody"}, "server": {"start_ms": 100000}},
+                        {"declared": {"options": {"key_of_api": f"sm://p/key?destination={path}#1",
+                                                  "depth": "sm://p/key#1"}}})
+    done = program("serve", "--config", folder, env=google.env())
+
+    assert done.returncode != 0  # an option is of another type
+    assert path.read_text() == VALUE
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (pwd.getpwnam("nobody").pw_uid,
+                                                                 0o600)
 
 
 def test_database_by_the_old_names_and_by_a_part_of_a_url(google, new_database, config_dir, program):
