@@ -105,7 +105,7 @@ def test_a_socket_of_a_service_manager_is_served(build, config_dir, tmp_path):
 
         with activated.connect() as first:  # waits in the queue while the server starts
             assert first.request("GET", "/hello").status == 200
-        assert f"listening on 127.0.0.1:{activated.port}" in activated.said()
+        wait.until(lambda: f"listening on 127.0.0.1:{activated.port}" in activated.said(), "its word")
 
         activated.process.send_signal(signal.SIGHUP)
         wait.until(lambda: "generation 2 serves" in activated.said(), "a reload")
