@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # checkout and state are of ./dev
 # engine.sh - a Docker engine: the one that runs here, or a private one for the time of this script.
 #
-# The private one keeps layers in .state/image, so that a second build is quick, and all else in a
+# The private one keeps layers in .state/engine, so that a second build is quick, and all else in a
 # folder that goes away with it.  It gets TERM from the kernel when the script dies.  It touches
 # neither bridges nor packet filters: containers use the network of this machine.
 
@@ -42,7 +42,7 @@ engine_is_possible()
 engine_start()
 {
     engine_home=$(mktemp -d /tmp/sim-exchange-image-XXXXXXXX)
-    engine_data=$state/image
+    engine_data=$state/engine
     mkdir -p "$engine_data"
     say "starting a private Docker engine"
     # Not of this script's session: Ctrl-C is for the script, which then ends it.
