@@ -44,7 +44,8 @@ main()
 stage()
 {
     docker build --target "$1" --tag "$2" --cache-from "$own_cache" --cache-from "$cache" \
-        --build-arg BUILDKIT_INLINE_CACHE=1 "$checkout"
+        --build-arg BUILDKIT_INLINE_CACHE=1 --build-arg "COMMIT=${commit:0:12}" \
+        --build-arg "BRANCH=$BRANCH_NAME" "$checkout"
 }
 
 # The digest names what was pushed, whoever moves the tag later.

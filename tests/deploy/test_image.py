@@ -28,7 +28,8 @@ def test_the_calls_of_docker(papers):
     def build(stage, tag):
         return ["docker", "build", "--target", stage, "--tag", f"{NAME}:{tag}",
                 "--cache-from", f"{NAME}:cache-order-book", "--cache-from", f"{NAME}:cache-develop",
-                "--build-arg", "BUILDKIT_INLINE_CACHE=1", str(papers.root)]
+                "--build-arg", "BUILDKIT_INLINE_CACHE=1", "--build-arg", f"COMMIT={COMMIT[:12]}",
+                "--build-arg", "BRANCH=feature/order-book", str(papers.root)]
 
     assert [call for call in papers.calls() if call[1] != "inspect"] == [
         ["docker", "pull", f"{NAME}:cache-order-book"], ["docker", "pull", f"{NAME}:cache-develop"],
