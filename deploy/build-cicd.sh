@@ -218,13 +218,12 @@ make_grants()
 # Databases come and go with previews; the scheduler starts the clean-up as the build's account.
 grant_previews()
 {
-    local -a may=(cloudsql.databases.{create,delete,get,list} cloudsql.instances.get)
-    local IFS=,
+    local may
 
+    printf -v may '%s,' cloudsql.databases.{create,delete,get,list}
     ensure simExchangePreviews 'name.basename()' iam roles list -- \
         iam roles create simExchangePreviews --title='databases of previews' --stage=GA \
-        --permissions="${may[*]}"
-    unset IFS
+        --permissions="${may}cloudsql.instances.get"
     grant "projects/${conf[PROJECT]}/roles/simExchangePreviews" "$1" projects -- \
         "${conf[PROJECT]}" --condition=None
     grant roles/cloudbuild.builds.editor "$1" projects -- "${conf[PROJECT]}" --condition=None

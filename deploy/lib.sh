@@ -71,6 +71,7 @@ environment_load()
     for setting in "${!conf[@]}"; do
         [[ $setting != DEPLOY_* ]] || die "$file: $setting: unknown setting"
     done
+    service_variables+=("DATABASE_INSTANCES=${conf[MAX_INSTANCES]}")
     environment_is_ours "$file"
     environment_fits "$file"
 }
@@ -194,7 +195,11 @@ slug()
         return
     fi
     hash=$(printf '%s' "$branch" | sha256sum)
-    text=$(printf '%s' "$text" | tr '[:upper:]' '[:lower:]' | tr -cs 'a-z0-9' '-')
+    text=${text,,}
+    text=${text//[!a-z0-9]/-}
+    while [[ $text == *--* ]]; do
+        text=${text//--/-}
+    done
     text=${text#-}
     [[ $text == [a-z]* ]] || text=b-$text
     text=${text:0:most - 9}

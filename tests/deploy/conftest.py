@@ -52,6 +52,7 @@ class Workshop:
 
     def __init__(self, home, address):
         self.home, self.root = home, home / "checkout"
+        home.mkdir(exist_ok=True)
         shutil.copytree(CHECKOUT / "deploy", self.root / "deploy")
         (self.root / "scripts").mkdir()
         shutil.copy(CHECKOUT / "scripts/dotenv.sh", self.root / "scripts")
@@ -132,6 +133,6 @@ def shop(tmp_path, well):
 @pytest.fixture
 def papers(tmp_path):
     """A workshop without a server behind it."""
-    one = Workshop(tmp_path, "http://127.0.0.1:1")
+    one = Workshop(tmp_path / "papers", "http://127.0.0.1:1")
     yield one
     one.double.close()

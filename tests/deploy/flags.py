@@ -24,13 +24,14 @@ def taken(sdk, commands):
         for word in command.split():
             node = node["commands"][word]
         found[command] = sorted(node["flags"])
-    return {"global": sorted(root["flags"]), "commands": found}
+    version = (pathlib.Path(sdk) / "VERSION").read_text().strip()
+    return {"version": version, "global": sorted(root["flags"]), "commands": found}
 
 
 def main():
     sdk, *commands = sys.argv[1:]
     commands = commands or json.loads(TABLE.read_text())["commands"]
-    lines = json.dumps(taken(sdk, commands)).replace('], "', '],\n"').replace('{"', '{\n"')
+    lines = json.dumps(taken(sdk, commands)).replace('], "', '],\n"').replace('", "global', '",\n"global').replace('{"', '{\n"')
     TABLE.write_text(lines + "\n")
 
 

@@ -160,12 +160,12 @@ def test_the_password_is_in_the_secret_and_in_no_argument(papers):
 
 
 def test_print_shows_the_commands_and_runs_none(papers):
-    printed = papers.run("build-cicd.sh", "--print", "production", "testing", "development")
+    printed = papers.run("build-cicd.sh", "--print", "production", "development")
 
     assert printed.returncode == 0, printed.stderr
     assert papers.calls() == []
     lines = printed.stdout.splitlines()
-    for name in ("production", "testing", "development"):
+    for name in ("production", "development"):
         assert any(f"--project=acme-{name} " in line for line in lines)
     assert all(line.startswith("gcloud ") for line in lines)
     plain = [short(line.removeprefix("gcloud ")) for line in lines if "acme-development" in line]

@@ -76,7 +76,8 @@ def test_what_the_service_is_made_of(shop):
                  "--set-cloudsql-instances=acme-testing:europe-west1:sim-exchange"):
         assert f" {flag} " in call + " "
     assert revisions(shop)[first(1)]["spec"]["containers"][0]["env"] == {
-        "SX_ENV": "testing", "DATABASE_POOL_SIZE": "2", "SQL_PROXY_PATH": "/cloudsql",
+        "SX_ENV": "testing", "DATABASE_POOL_SIZE": "2", "DATABASE_INSTANCES": "4",
+        "SQL_PROXY_PATH": "/cloudsql",
         "INSTANCE_NAME1": "acme-testing:europe-west1:sim-exchange",
         "MFDB_NAME": "sim_exchange", "MFDB_USER": "sim_exchange",
         "MFDB_PASSWORD": "sm://acme-testing/sim-exchange-database-password#1",
