@@ -194,6 +194,7 @@ def test_refused_token_is_fetched_once_more(google, execute):
     assert google.count("/token") == 4
 
 
+@pytest.mark.thorough
 def test_token_that_ends_soon_is_used_and_not_kept(google, execute):
     google.add("db", VALUE)
     google.seal("b", "o", NEXT)
@@ -234,12 +235,14 @@ def test_envelope_that_does_not_open_is_told(google, execute):
     assert google.count("destroy") == 0
 
 
+@pytest.mark.thorough
 def test_key_of_another_length_is_told(google, execute):
     google.seal("b", "o", VALUE)
     google.fault(":decrypt", Body(b'{"plaintext": "aHVudGVyMg=="}'))
     assert "expected a key of 32 bytes from Cloud KMS" in refusal(execute, "berglas://b/o")
 
 
+@pytest.mark.thorough
 def test_object_that_changes_meanwhile_is_read_as_it_was(google, execute):
     """The bytes are those of the generation whose key was looked at."""
     first = google.seal("b", "o", VALUE)
@@ -257,6 +260,7 @@ def test_value_that_is_no_text_is_told(google, execute):
         execute, "sm://p/nul#1")
 
 
+@pytest.mark.thorough
 def test_destination_that_cannot_be_written_is_told_and_leaves_nothing(google, execute, tmp_path):
     google.add("db", VALUE)
     done, _ = execute(A="sm://p/db?destination=tempfile#1", B="sm://p/db?destination=/nowhere/a#1",
@@ -508,6 +512,7 @@ def test_server_serves_and_stops_while_a_reload_waits_for_a_secret(google, serve
         google.lock.notify_all()
 
 
+@pytest.mark.thorough
 def test_temporary_file_lives_as_long_as_its_generation(google, server, tmp_path):
     google.add("key", VALUE)
     temporary = tmp_path / "tmp"
@@ -545,6 +550,7 @@ def test_deadline_ends_a_start_that_nobody_answers(google, config_dir, program):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.thorough
 def test_file_is_of_the_user_who_serves(google, config_dir, program, tmp_path):
     """Root asks, nobody serves: told where the first check of the copies ends."""
     google.add("key", VALUE)
@@ -579,6 +585,7 @@ def test_database_by_the_old_names_and_by_a_part_of_a_url(google, new_database, 
     assert "password=***" in old.stdout and old.returncode == 0
 
 
+@pytest.mark.thorough
 def test_server_reaches_its_database_by_a_secret(google, server, new_database):
     url = new_database()
     google.add("url", url)
