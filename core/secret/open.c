@@ -72,43 +72,6 @@ static int work(const struct sx_secret_settings *set, const char *const *referen
     return code;
 }
 
-/* --- in the parent --------------------------------------------------------------------------- */
-
-static int wait_for(pid_t pid)
-{
-    int status;
-
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return SX_ERR_IO;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : SX_ERR_IO;
-}
-
-/* Answers for different references; all or a fault. */
-static int ask(const struct sx_secret_settings *set, const char *const *references, size_t n,
-               struct sx_secret_answer *answers)
-{
-    const pid_t self = getpid();
-    int fds[2], err;
-    pid_t pid;
-
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return SX_ERR_IO;
-    (void)fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        guard_child(self);
-        (void)close(fds[0]);
-        exit(work(set, references, n, fds[1]));
-    }
-    (void)close(fds[1]);
-    err = pid < 0 ? SX_ERR_IO : sx_secret_answers_read(fds[0], answers, n);
-    (void)close(fds[0]);
-    if (pid > 0 && wait_for(pid) != 0)
-        err = SX_ERR_IO;
-    return err;
-}
-
 /* --- equal references ---------------------------------------------------------------------- */
 
 /* The reference without its destination: what tells one secret from another. */
@@ -165,6 +128,44 @@ static void batch_finish(struct batch *b)
     free(b->answers);
 }
 
+/* --- in the parent --------------------------------------------------------------------------- */
+
+static int wait_for(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return SX_ERR_IO;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : SX_ERR_IO;
+}
+
+/* An answer for each of the batch, or a failure. */
+static int ask(const struct sx_secret_settings *set, struct batch *b)
+{
+    const pid_t self = getpid();
+    int fds[2], err, code;
+    pid_t pid;
+
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return SX_ERR_IO;
+    (void)fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        guard_child(self);
+        (void)close(fds[0]);
+        code = work(set, (const char *const *)b->references, b->n, fds[1]);
+        batch_finish(b);
+        exit(code);
+    }
+    (void)close(fds[1]);
+    err = pid < 0 ? SX_ERR_IO : sx_secret_answers_read(fds[0], b->answers, b->n);
+    (void)close(fds[0]);
+    if (pid > 0 && wait_for(pid) != 0)
+        err = SX_ERR_IO;
+    return err;
+}
+
 static int take(const struct sx_secret_answer *from, struct sx_secret *to)
 {
     to->value = malloc(from->len + 1);
@@ -187,7 +188,7 @@ int sx_secrets_fetch(const struct sx_secret_settings *set, struct sx_secret *sec
     if (n == 0)
         return 0;
     if (err == 0)
-        err = ask(set, (const char *const *)b.references, b.n, b.answers);
+        err = ask(set, &b);
     for (size_t i = 0; err == 0 && i < n; i++) {
         const struct sx_secret_answer *answer = &b.answers[b.which[i]];
 
