@@ -154,10 +154,11 @@ static void build_conninfo(struct config_loader *l, struct sx_buf *b,
     struct sx_buf host;
 
     sx_buf_init(&host, CONFIG_MAX_TEXT_BYTES);
-    if (folder != NULL && value != NULL)
+    if (folder != NULL && value != NULL) {
         sx_buf_printf(&host, "%s/%s", folder, value);
-    if (sx_buf_text(&host) != NULL)
-        config_conninfo_add(b, "host", host.data);
+        if (sx_buf_text(&host) != NULL)
+            config_conninfo_add(b, "host", sx_buf_text(&host));
+    }
     sx_buf_finish(&host);
     free(folder);
     free(value);
