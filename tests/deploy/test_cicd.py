@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cases import some
+from chosen import some
 
 DEVELOPMENT = """\
 services enable run.googleapis.com

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from cases import some
+from chosen import some
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 TESTING = "acme-testing"

@@ -41,7 +41,7 @@ def test_nothing_is_left_behind_and_nothing_is_touched_that_is_not_ours(new_data
             ask(port, "POST", "/probe/json", b'{"a": [1, 2.5, null]}')
             ask(port, "POST", "/probe/json", b'{"a": [1, 2.5, nul')
         server.send_signal(signal.SIGHUP)
-        wait.until(lambda: len(list(tmp_path.glob("valgrind.*"))) >= 4, "a checker and a worker")
+        wait.until(lambda: len(list(tmp_path.glob("valgrind.*"))) >= 5, "a reader, a checker and a worker")
         wait.until(lambda: b"generation 2 serves" in (tmp_path / "out").read_bytes(), "a reload")
         ask(port, "GET", "/db")
         server.terminate()
@@ -51,7 +51,7 @@ def test_nothing_is_left_behind_and_nothing_is_touched_that_is_not_ours(new_data
         server.wait()
 
     reports = [file.read_text() for file in tmp_path.glob("valgrind.*")]
-    assert len(reports) == 4  # the supervisor, a worker, the checker, the second worker
+    assert len(reports) == 5  # supervisor, worker; of the reload: reader, checker, worker
     for report in reports:
         assert re.search(r"ERROR SUMMARY: 0 errors", report), report
         assert "definitely lost: 0 bytes" in report or "no leaks are possible" in report, report
