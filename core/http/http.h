@@ -174,6 +174,10 @@ int sx_http_server_listen(struct sx_http_server *s, int fd);
 void sx_http_server_drain(struct sx_http_server *s, uint32_t idle_ms, void (*on_drained)(void *arg),
                           void *arg);
 
+/* The deadline of every request that waits for its answer passes now: 504, in some milliseconds. */
+void sx_http_server_expire(struct sx_http_server *s);
+bool sx_http_server_is_expiring(const struct sx_http_server *s);
+
 /* Closes everything at once; on_closed when libuv has let go of all handles, then frees. */
 void sx_http_server_close(struct sx_http_server *s, void (*on_closed)(void *arg), void *arg);
 

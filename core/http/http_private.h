@@ -97,6 +97,7 @@ struct sx_http_server {
     void (*on_closed)(void *arg);
     void *closed_arg;
     uint32_t n_handles; /* that libuv still holds */
+    bool is_expiring;   /* all deadlines have passed */
     bool is_draining, is_closing;
     char read_buffer[SX_HTTP_READ_BYTES];
 };

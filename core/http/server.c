@@ -219,6 +219,22 @@ void sx_http_server_drain(struct sx_http_server *s, uint32_t idle_ms, void (*on_
     tell_if_drained(s);
 }
 
+/* By their timers: here and now, an answer could change the lists that are walked. */
+void sx_http_server_expire(struct sx_http_server *s)
+{
+    s->is_expiring = true;
+    for (struct sx_list *l = s->conns.next; l != &s->conns; l = l->next) {
+        struct sx_http_conn *c = SX_MEMBER_OF(l, struct sx_http_conn, link);
+
+        for (struct sx_list *at = c->requests.next; at != &c->requests; at = at->next) {
+            struct sx_http_req *r = SX_MEMBER_OF(at, struct sx_http_req, link);
+
+            if (r->state == SX_HTTP_PENDING)
+                sx_http_timeout(s, &r->timeout, uv_now(s->loop));
+        }
+    }
+}
+
 static void free_server(struct sx_http_server *s)
 {
     void (*fn)(void *arg) = s->on_closed;
@@ -299,6 +315,11 @@ const struct sx_http_stats *sx_http_server_stats(const struct sx_http_server *s)
 void *sx_http_server_arg(const struct sx_http_server *s)
 {
     return s->set.ops.arg;
+}
+
+bool sx_http_server_is_expiring(const struct sx_http_server *s)
+{
+    return s->is_expiring;
 }
 
 uint64_t sx_http_now_ms(const struct sx_http_server *s)

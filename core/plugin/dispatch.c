@@ -254,10 +254,14 @@ static void report_expired(const struct sx_req *r)
     bool has_statement = r->op == OP_ROWS || r->op == OP_BATCH ||
                          (r->op == OP_BLOCKING && (r->plugin->grants & SX_CAP_DB) != 0);
 
+    const char *text = sx_http_server_is_expiring(r->http.server)
+                           ? "no answer before the server stops"
+                           : "no answer at the deadline";
+
     if (has_statement)
-        sx_report_outage(r->plugin, r, "no answer at the deadline");
+        sx_report_outage(r->plugin, r, "%s", text);
     else
-        sx_report_fault(r->plugin, r, "no answer at the deadline");
+        sx_report_fault(r->plugin, r, "%s", text);
 }
 
 /* The client is answered by the stand-in, which takes over the name of the request; what is

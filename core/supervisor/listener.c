@@ -48,8 +48,20 @@ static void destroy(struct sx_listener *l)
 {
     sx_list_remove(&l->link);
     remove_path(l);
-    (void)close(l->fd);
+    if (l->fd >= 0)
+        (void)close(l->fd);
     free(l);
+}
+
+void sx_listeners_close(struct sx_listeners *ls)
+{
+    for (struct sx_list *at = ls->all.next; at != &ls->all; at = at->next) {
+        struct sx_listener *l = SX_MEMBER_OF(at, struct sx_listener, link);
+
+        if (l->fd >= 0)
+            (void)close(l->fd);
+        l->fd = -1;
+    }
 }
 
 void sx_listeners_finish(struct sx_listeners *ls)

@@ -74,6 +74,10 @@ int sx_listeners_acquire(struct sx_listeners *ls, const struct sx_config_server 
 /* Closes what nobody serves any more. */
 void sx_listeners_release(struct sx_listener_set *set);
 
+/* Nobody is started any more: with the workers' own copies the kernel's socket goes, and clients
+ * are refused instead of waiting for somebody who accepts them. */
+void sx_listeners_close(struct sx_listeners *ls);
+
 /* The name under which LISTEN_FDNAMES tells a successor that a socket is an older supervisor's,
  * to be closed when the new configuration does not name its address. */
 #define SX_LISTENER_HANDED "sim-exchange"

@@ -146,6 +146,7 @@ void sx_supervisor_stop(struct sx_supervisor *sup, bool is_quick)
     sx_command_stops(sup, "the server stops");
     sup->phase = is_quick ? SX_PHASE_STOPPING : SX_PHASE_DRAINING;
     sx_log_line(sup->log, SX_LOG_INFO, NULL, is_quick ? "stopping at once" : "stopping");
+    sx_listeners_close(&sup->listeners);
     if (is_quick) {
         for_workers(sup, stop_child, NULL);
     } else if (sup->current != NULL) {

@@ -26,7 +26,8 @@
 #define SX_QUARANTINE_MAX_NAME 64u
 
 #define SX_QUICK_STOP_MS       1000u
-#define SX_DRAIN_SLACK_MS      500u /* a worker ends by itself at its grace; only then we kill */
+#define SX_DRAIN_SLACK_MS \
+    1000u /* a worker ends by itself soon after its grace; only then we kill */
 
 enum sx_exit { SX_EXIT_CLEAN = 0, SX_EXIT_FAILURE = 1, SX_EXIT_CONFIG = 2 };
 

@@ -12,7 +12,8 @@
 #include "base/text.h"
 #include "worker/worker_private.h"
 
-#define BROKEN_IDLE_MS 2000u
+#define BROKEN_IDLE_MS  2000u
+#define LAST_ANSWERS_MS 300u
 
 static void on_db_closed(void *arg)
 {
@@ -120,6 +121,12 @@ static void on_http_drained(void *arg)
     w->is_http_drained = true;
 }
 
+static void on_last_answers_over(uv_timer_t *t)
+{
+    sx_worker_stop(t->data);
+}
+
+/* Each request that is still waited for is answered 504, and told with its plugin and route. */
 static void on_grace_over(uv_timer_t *t)
 {
     struct sx_worker *w = t->data;
@@ -127,7 +134,8 @@ static void on_grace_over(uv_timer_t *t)
     sx_log_line(w->log, SX_LOG_WARNING, NULL,
                 "the drain took longer than %u ms, closing %u connections", w->grace_ms,
                 sx_http_server_stats(w->http)->connections_open);
-    sx_worker_stop(w);
+    sx_http_server_expire(w->http);
+    (void)uv_timer_start(&w->timer, on_last_answers_over, LAST_ANSWERS_MS, 0);
 }
 
 static void begin_drain(struct sx_worker *w)
