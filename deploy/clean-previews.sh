@@ -15,6 +15,9 @@ declare -A alive=()   # the slugs of all branches
 declare -A made=()    # REVISION: seconds since 1970
 declare -A serving=() # REVISION, with traffic
 declare -A kept=()    # the slugs whose databases and jobs stay
+tagged=               # as traffic tells
+databases=            # names
+jobs=
 
 main()
 {
@@ -30,8 +33,9 @@ main()
         say "there is no service ${conf[SERVICE]}"
         return 0
     }
-    read_branches
     read_revisions
+    read_things
+    read_branches # last: what is there by now has its branch there, too
     print_only=$only_print
     clean_tags
     clean_databases
@@ -62,15 +66,31 @@ read_revisions()
     done <<<"$lines"
 }
 
+read_things()
+{
+    tagged=$(traffic) || exit 1
+    if [ -n "$(instance)" ]; then
+        databases=$(look sql databases list --instance="$(instance)" --format='value(name)') || exit 1
+    fi
+    jobs=$(look run jobs list --region="${conf[REGION]}" --format='value(metadata.name)') || exit 1
+}
+
+instance()
+{
+    local name
+
+    name=$(service_variable INSTANCE_NAME1)
+    printf '%s' "${name##*:}"
+}
+
 clean_tags()
 {
-    local lines tag revision percent _ why
+    local tag revision percent _ why
     local -a gone=()
 
-    lines=$(traffic) || exit 1
     while IFS='|' read -r tag revision percent _; do
         [ "${percent:-0}" = 0 ] || serving[$revision]=1
-    done <<<"$lines"
+    done <<<"$tagged"
     # A branch without a preview may be about to get one: its database was made a moment ago.
     for tag in "${!alive[@]}"; do
         kept[$tag]=1
@@ -85,7 +105,7 @@ clean_tags()
             gone+=("$tag")
             unset "kept[$tag]"
         fi
-    done <<<"$lines"
+    done <<<"$tagged"
     [ ${#gone[@]} -eq 0 ] || traffic_change --remove-tags="$(
         IFS=,
         printf '%s' "${gone[*]}"
@@ -112,15 +132,13 @@ why_gone()
 
 clean_databases()
 {
-    local prefix lines name instance
+    local prefix lines name
 
-    instance=$(service_variable INSTANCE_NAME1)
     prefix=$(service_variable MFDB_NAME)_
-    { [ -n "$instance" ] && [ "$prefix" != _ ]; } || return 0
-    instance=${instance##*:}
-    lines=$(gone_of "$prefix" name sql databases list --instance="$instance") || exit 1
+    [ "$prefix" != _ ] || return 0
+    lines=$(gone_of "$prefix" "$databases")
     for name in $lines; do
-        change sql databases delete "$name" --instance="$instance"
+        change sql databases delete "$name" --instance="$(instance)"
     done
 }
 
@@ -128,27 +146,24 @@ clean_jobs()
 {
     local lines name
 
-    lines=$(gone_of "${conf[SERVICE]}-m-" metadata.name run jobs list --region="${conf[REGION]}") ||
-        exit 1
+    lines=$(gone_of "${conf[SERVICE]}-m-" "$jobs")
     for name in $lines; do
         change run jobs delete "$name" --region="${conf[REGION]}"
     done
 }
 
-# gone_of PREFIX KEY LIST…: the names in a list that begin with PREFIX and go on with the slug of
-# no preview that stays.
+# gone_of PREFIX NAMES: those that begin with PREFIX and go on with the slug of no preview that
+# stays.
 gone_of()
 {
-    local prefix=$1 key=$2 lines name tag
+    local prefix=$1 name tag
 
-    shift 2
-    lines=$(look "$@" --format="value($key)") || exit 1
     while read -r name; do
         tag=${name#"$prefix"}
         tag=${tag//_/-}
         [[ $name == "$prefix"* && $tag =~ ^[a-z][a-z0-9]*(-[a-z0-9]+)*$ ]] || continue
         [ -n "${kept[$tag]:-}" ] || printf '%s\n' "$name"
-    done <<<"$lines"
+    done <<<"$2"
 }
 
 main "$@"

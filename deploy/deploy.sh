@@ -23,6 +23,7 @@ tag=
 revision= # the new one, and the address of its own
 url=
 traffic_before=
+tag_was= # the revision that had the tag
 
 main()
 {
@@ -75,16 +76,22 @@ bring()
     fi
     if service_is_there; then
         traffic_before=$(traffic) || exit 1
+        tag_was=$(traffic_of "$tag" "$traffic_before")
+        tag_was=${tag_was% *}
+        [ "$mode" != preview ] || [ -z "$tag_was" ] || refuse_foreign "$tag_was"
+    fi
+    if [ -n "$(traffic_split "$traffic_before")" ]; then
         bring_beside
     else
         bring_first
     fi
 }
 
-# The first revision cannot be made without traffic: there is nothing else to give it to.
+# The first revision cannot be made without traffic: there is nothing else to give it to.  The same
+# where none has started yet, and the service is there all the same.
 bring_first()
 {
-    say "the service ${conf[SERVICE]} is new: its first revision gets the traffic"
+    say "nothing of ${conf[SERVICE]} serves yet: this revision gets the traffic"
     make_revision
     smoke "$url" "$revision" "$image" ||
         die "the first revision of ${conf[SERVICE]} is not well, and there is none to go back to"
@@ -96,14 +103,8 @@ bring_first()
 
 bring_beside()
 {
-    local was
-
-    was=$(traffic_of "$tag" "$traffic_before")
-    [ "$mode" != preview ] || [ -z "$was" ] || refuse_foreign "${was% *}"
     make_revision --no-traffic
-    if ! smoke "$url" "$revision" "$image"; then
-        give_up "${was% *}"
-    fi
+    smoke "$url" "$revision" "$image" || give_up
     [ "$mode" != traffic ] || move
     tell
 }
@@ -131,14 +132,17 @@ make_revision()
     [ "${conf[CPU_ALWAYS]}" = false ] || throttling=--no-cpu-throttling
     [ -z "$(service_variable INSTANCE_NAME1)" ] ||
         database=("--set-cloudsql-instances=$(service_variable INSTANCE_NAME1)")
-    [ "$mode" != preview ] || variables=("MFDB_NAME=$(preview_database "$tag")")
+    [ "$mode" != preview ] || [ ${#database[@]} -eq 0 ] ||
+        variables=("MFDB_NAME=$(preview_database "$tag")")
     variables_write "$scratch/variables.yaml" "${variables[@]}"
+    # To Cloud Run a stream and a WebSocket are requests: an hour is the most it lets them last.
+    # What other requests may take, the server itself limits.
     change run deploy "${conf[SERVICE]}" --region="${conf[REGION]}" --image="$image" --tag="$tag" \
         "$@" "$access" --service-account="$(runtime_account)" "${database[@]}" \
         --env-vars-file="$scratch/variables.yaml" --cpu="${conf[CPU]}" --memory="${conf[MEMORY]}" \
         "$throttling" --cpu-boost --execution-environment=gen2 \
         --concurrency="${conf[CONCURRENCY]}" --min="${conf[MIN_INSTANCES]}" \
-        --max-instances="${conf[MAX_INSTANCES]}" --timeout=60 \
+        --max-instances="${conf[MAX_INSTANCES]}" --timeout=3600 \
         --startup-probe="$started" --liveness-probe="$live" \
         --labels="sx_branch=$(branch_label "$branch"),sx_commit=$commit"
     found=$(traffic) || exit 1
@@ -147,12 +151,12 @@ make_revision()
     revision=${found% *} url=${found#* }
 }
 
-# give_up WAS: the traffic was not touched; the tag goes back to where it was.
+# The traffic was not touched; the tag goes back to where it was.
 give_up()
 {
-    if [ "$mode" = preview ] && [ -n "$1" ]; then
-        traffic_change --update-tags="$tag=$1"
-        die "$revision is not well: the preview of $branch stays at $1"
+    if [ "$mode" = preview ] && [ -n "$tag_was" ]; then
+        traffic_change --update-tags="$tag=$tag_was"
+        die "$revision is not well: the preview of $branch stays at $tag_was"
     fi
     traffic_change --remove-tags="$tag"
     die "$revision is not well and gets no traffic: $(traffic_split "$traffic_before") goes on"
@@ -200,7 +204,7 @@ tell()
 
 rollback()
 {
-    local target found split lines
+    local target found was split lines
 
     (($# == 1 || $# == 2)) || die "usage: $script rollback ENV [REVISION]"
     environment_load "$1"
@@ -216,14 +220,28 @@ rollback()
             --region="${conf[REGION]}" || die "${conf[SERVICE]} has no revision \"$target\""
         traffic_change --update-tags="previous=$target"
         lines=$(traffic) || exit 1
+        was=$found
         found=$(traffic_of previous "$lines")
     fi
     # Its version is an older one, which this checkout does not know.
-    rollback_is_well "${found#* }" || die "$target is not well either: the traffic stays with $split"
+    if ! rollback_is_well "${found#* }"; then
+        rollback_untag "${was-$found}"
+        die "$target is not well either: the traffic stays with $split"
+    fi
     traffic_change --to-revisions="$target=100"
     rollback_is_well "$(service_url)" || say "the traffic is with $target now, and it is not well"
     traffic_change --update-tags="current=$target" --remove-tags=previous
     say "$environment serves $target"
+}
+
+# rollback_untag WAS: the tag goes back to where it was, for the next one that asks for no revision.
+rollback_untag()
+{
+    if [ -z "$1" ]; then
+        traffic_change --remove-tags=previous
+    elif [ "${1% *}" != "$target" ]; then
+        traffic_change --update-tags="previous=${1% *}"
+    fi
 }
 
 rollback_is_well()

@@ -18,7 +18,7 @@ export DOCKER_BUILDKIT=1
 image=${_IMAGE:?is the name of the image, without a tag}
 commit=${COMMIT_SHA:?is the commit that is built}
 own_cache=$image:cache-$(slug "${BRANCH_NAME:?is its branch}" "${image##*/}")
-cache=$image:cache-develop # of a branch that has none yet
+cache=$image:cache # what was built last: of a branch that has none yet
 
 main()
 {
@@ -59,7 +59,9 @@ push()
     mkdir -p "$checkout/.state"
     printf '%s\n' "$digest" >"$checkout/.state/image"
     stage build "$own_cache"
+    docker tag "$own_cache" "$cache"
     docker push "$own_cache"
+    docker push "$cache"
 }
 
 main "$@"

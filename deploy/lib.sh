@@ -237,10 +237,13 @@ heads()
 # that comes late must not put older code in the place of newer.
 is_newest()
 {
-    local head
+    local head='' lines found ref
 
-    head=$(heads "refs/heads/$1") || die "cannot ask for the branches of ${conf[GIT_URL]}"
-    head=${head%%[[:space:]]*}
+    lines=$(heads "refs/heads/$1") || die "cannot ask for the branches of ${conf[GIT_URL]}"
+    # git also tells of branches whose names end with this one.
+    while read -r found ref; do
+        [ "$ref" != "refs/heads/$1" ] || head=$found
+    done <<<"$lines"
     [ "$head" != "$2" ] || return 0
     say "nothing to do for $1 at ${2:0:12}: ${head:+it is at ${head:0:12} now}${head:-the branch is gone}"
     return 1

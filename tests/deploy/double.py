@@ -107,6 +107,11 @@ class Double:
                 raise cloud.Refusal("docker", "failed to solve")
             state["built"].append(words[words.index("--tag") + 1])
             return "", True
+        if words[0] == "tag":
+            if words[1] not in state["built"]:
+                raise cloud.Refusal("docker", f"No such image: {words[1]}")
+            state["built"].append(words[2])
+            return "", True
         if words[0] == "push":
             if words[1] not in state["built"]:
                 raise cloud.Refusal("docker", f"an image does not exist locally: {words[1]}")
@@ -127,7 +132,8 @@ class Double:
             raise cloud.Refusal("git", "fatal: unable to access: Could not resolve host", 128)
         self.state["git_headers"].append(header)
         heads = [f"{commit}\trefs/heads/{branch}\n" for branch, commit in self.state["heads"].items()
-                 if len(words) < 4 or words[3] == f"refs/heads/{branch}"]
+                 if len(words) < 4 or f"/refs/heads/{branch}".endswith("/" + words[3])]
+        heads.sort(key=lambda line: line.split("\t")[1])
         return "".join(heads)
 
 

@@ -66,6 +66,17 @@ def test_a_database_that_was_just_made_for_a_branch_stays(previews):
     assert papers.changes() == []
 
 
+def test_the_branches_are_asked_for_when_all_lists_are_there(previews):
+    """Else a branch that is pushed in between would lose the database that it has just got."""
+    papers = previews(MIXED, ["develop"])
+
+    papers.run("clean-previews.sh", "--print", "development")
+
+    calls = [" ".join(call[:4]) for call in papers.calls()]
+    assert calls[-1].startswith("git ls-remote"), calls
+    assert {"gcloud sql databases list", "gcloud run jobs list"} <= set(calls)
+
+
 @pytest.mark.parametrize("how", [{"git_fails": True}, {"heads": {}}])
 def test_without_the_branches_nothing_goes(previews, how):
     papers = previews(MIXED, ["develop"])

@@ -66,12 +66,26 @@ def test_the_first_revision_serves_and_the_next_one_takes_over_after_a_look(shop
     assert "testing serves sim-exchange-00002-abc" in two.stderr
 
 
+def test_a_service_of_which_nothing_has_started_is_as_good_as_new(shop):
+    """As the first deployment leaves it when its container does not start."""
+    shop.cloud(TESTING)["run services|"] = {"sim-exchange": {
+        "metadata": {"name": "sim-exchange"}, "status": {"url": "", "traffic": []}}}
+
+    done = deploy(shop, "develop", A)
+
+    assert done.returncode == 0, done.stderr
+    tag = f"c-{A[:12]}"
+    assert verbs(shop) == [f"run deploy sim-exchange --tag={tag} --allow-unauthenticated",
+                           f"{UPDATE} --update-tags=current={first(1)} --remove-tags={tag}"]
+    assert shop.traffic() == ({first(1): 100}, {"current": first(1)})
+
+
 def test_what_the_service_is_made_of(shop):
     deploy(shop, "develop", A)
 
     call = shop.changes()[0]
     for flag in ("--region=europe-west1", "--image=i/x@sha256:1", "--concurrency=500", "--min=0",
-                 "--max-instances=4", "--cpu=1", "--memory=512Mi", "--no-cpu-throttling",
+                 "--max-instances=4", "--timeout=3600", "--cpu=1", "--memory=512Mi", "--no-cpu-throttling",
                  "--service-account=sim-exchange-run@acme-testing.iam.gserviceaccount.com",
                  "--set-cloudsql-instances=acme-testing:europe-west1:sim-exchange"):
         assert f" {flag} " in call + " "
@@ -145,6 +159,18 @@ def test_a_preview_has_an_address_a_database_and_no_traffic(shop):
     assert env["MFDB_NAME"] == "sim_exchange_order_book_ae002465"
 
 
+def test_a_preview_without_a_database_names_none(shop):
+    for name in ("INSTANCE_NAME1", "MFDB_NAME"):
+        shop.setting("development", name, "")
+
+    done = deploy(shop, "feature/first", A)
+
+    assert done.returncode == 0, done.stderr
+    assert "--set-cloudsql-instances" not in shop.changes()[0]
+    env = revisions(shop, "acme-development")[first(1)]["spec"]["containers"][0]["env"]
+    assert env["MFDB_NAME"] == ""
+
+
 def test_a_preview_that_is_ill_stays_where_it_was(shop, ill):
     standing(shop)
     deploy(shop, "release/1", B)
@@ -179,6 +205,16 @@ def test_a_build_that_comes_late_changes_nothing(papers, head, said):
     done = papers.branch("deploy.sh", "develop", A)
 
     assert done.returncode == 0 and said in done.stderr
+    assert papers.changes() == []
+
+
+def test_a_branch_whose_name_ends_like_another_does_not_stand_for_it(papers):
+    papers.push("release/1", B)
+    papers.push("feature/refs/heads/release/1", A)
+
+    done = papers.branch("deploy.sh", "release/1", A)
+
+    assert done.returncode == 0 and "it is at bbbbbbbbbbbb now" in done.stderr
     assert papers.changes() == []
 
 
@@ -295,6 +331,19 @@ def test_rollback_to_what_is_ill_moves_nothing(shop, ill):
 
     assert done.returncode == 1 and "is not well either" in done.stderr
     assert shop.traffic()[0] == {first(2): 100}
+
+
+@pytest.mark.parametrize("n, tags", [(3, {"current": first(3), "previous": first(2)}),
+                                     (1, {"current": first(1)})])
+def test_rollback_to_a_named_one_that_is_ill_forgets_it(shop, ill, n, tags):
+    standing(shop, n)
+    revisions(shop)[first(9)] = {"metadata": {"name": first(9)}, "spec": {}}
+    shop.state["urls"]["previous"] = ill
+
+    done = shop.run("deploy.sh", "rollback", "testing", first(9))
+
+    assert done.returncode == 1 and f"{first(9)} is not well either" in done.stderr
+    assert shop.traffic() == ({first(n): 100}, tags)
 
 
 def test_values_of_variables_arrive_as_they_are(shop):

@@ -16,9 +16,20 @@ def test_a_build_without_a_cache_goes_on_and_leaves_one(papers):
     again = step(papers, "cache")
 
     assert (papers.root / ".state/image").read_text().startswith(f"{NAME}@sha256:")
-    assert papers.state["images"] == [f"{NAME}:{COMMIT}", f"{NAME}:cache-order-book"]
+    assert papers.state["images"] == [f"{NAME}:{COMMIT}", f"{NAME}:cache-order-book", f"{NAME}:cache"]
     assert again.returncode == 0
     assert papers.calls() == [["docker", "pull", f"{NAME}:cache-order-book"]]
+
+
+def test_a_branch_that_is_new_begins_with_what_was_built_last(papers):
+    for name in ("cache", "runtime", "push"):
+        step(papers, name)
+    papers.forget()
+
+    done = step(papers, "cache", branch="feature/another")
+
+    assert done.returncode == 0 and "there is no cache" not in done.stderr
+    assert papers.calls()[-1] == ["docker", "pull", f"{NAME}:cache"]
 
 
 def test_the_calls_of_docker(papers):
@@ -27,14 +38,16 @@ def test_the_calls_of_docker(papers):
 
     def build(stage, tag):
         return ["docker", "build", "--target", stage, "--tag", f"{NAME}:{tag}",
-                "--cache-from", f"{NAME}:cache-order-book", "--cache-from", f"{NAME}:cache-develop",
+                "--cache-from", f"{NAME}:cache-order-book", "--cache-from", f"{NAME}:cache",
                 "--build-arg", "BUILDKIT_INLINE_CACHE=1", "--build-arg", f"COMMIT={COMMIT[:12]}",
                 "--build-arg", "BRANCH=feature/order-book", str(papers.root)]
 
     assert [call for call in papers.calls() if call[1] != "inspect"] == [
-        ["docker", "pull", f"{NAME}:cache-order-book"], ["docker", "pull", f"{NAME}:cache-develop"],
+        ["docker", "pull", f"{NAME}:cache-order-book"], ["docker", "pull", f"{NAME}:cache"],
         build("test", f"test-{COMMIT}"), build("runtime", COMMIT), ["docker", "push", f"{NAME}:{COMMIT}"],
-        build("build", "cache-order-book"), ["docker", "push", f"{NAME}:cache-order-book"]]
+        build("build", "cache-order-book"),
+        ["docker", "tag", f"{NAME}:cache-order-book", f"{NAME}:cache"],
+        ["docker", "push", f"{NAME}:cache-order-book"], ["docker", "push", f"{NAME}:cache"]]
 
 
 def test_a_test_that_fails_fails_the_build(papers):
