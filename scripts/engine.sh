@@ -4,7 +4,11 @@
 # The private one keeps layers in .state/engine, so that a second build is quick, and all else in a
 # folder that goes away with it.  It gets TERM from the kernel when the script dies.  It touches
 # neither bridges nor packet filters: containers use the network of this machine.
+#
+# A script that is killed takes nothing away.  So its folders are noted in .state, and the next
+# one, which has the lock of this checkout, ends, unmounts and removes what it finds of them.
 
+engine_folders=$state/image.folders
 engine_home=    # of the private engine: sockets, logs
 engine_data=    # its layers
 engine_pid=
@@ -39,9 +43,19 @@ engine_is_possible()
     [ -z "$engine_why" ]
 }
 
+# A folder of this run, into folder.  In /tmp, as the path of a socket has 107 bytes at most.
+engine_folder()
+{
+    folder=$(mktemp -d /tmp/sim-exchange-image-XXXXXXXX)
+    printf '%s\n' "$folder" >>"$engine_folders"
+}
+
 engine_start()
 {
-    engine_home=$(mktemp -d /tmp/sim-exchange-image-XXXXXXXX)
+    local folder
+
+    engine_folder
+    engine_home=$folder
     engine_data=$state/engine
     mkdir -p "$engine_data"
     say "starting a private Docker engine"
@@ -74,7 +88,7 @@ engine_make_base()
     ! "${docker[@]}" image inspect "$engine_base" >/dev/null 2>&1 || return 0
     say "making the base image of packages"
     grep -v '^#' deploy/image/sources.list >"$engine_home/sources.list"
-    if ! mmdebstrap --quiet --variant=minbase --include=usr-is-merged \
+    if ! TMPDIR=$engine_home mmdebstrap --quiet --variant=minbase --include=usr-is-merged \
         --dpkgopt=force-unsafe-io --aptopt='Acquire::Languages "none"' bookworm \
         "$engine_home/base.tar" "$engine_home/sources.list" >"$engine_home/base.log" 2>&1; then
         cat "$engine_home/base.log" >&2
@@ -88,18 +102,93 @@ engine_make_base()
 # What it started ends with it; what it mounted is unmounted, should it have died of something else.
 engine_close()
 {
-    local mount
-
     [ -n "$engine_home" ] || return 0
     if [ -n "$engine_pid" ]; then
         kill -TERM "$engine_pid" 2>/dev/null || true
         wait "$engine_pid" 2>/dev/null || true
     fi
+    engine_remove "$engine_home"
+    engine_home=
+}
+
+# engine_clean: what a run that was killed has left.
+engine_clean()
+{
+    local folder
+
+    [ -f "$engine_folders" ] || return 0
+    while IFS= read -r folder; do
+        [[ $folder == /tmp/sim-exchange-image-* && -d $folder ]] || continue
+        say "removing what an earlier run has left in $folder"
+        engine_end_left "$folder"
+        engine_remove "$folder"
+    done <"$engine_folders"
+    rm "$engine_folders"
+}
+
+# Ends the programs of that folder: an engine and a PostgreSQL as they like to be ended, which takes
+# care of all else; then what stays, for one that was killed as well.
+engine_end_left()
+{
+    engine_signal INT "$1" postgres
+    engine_signal TERM "$1" dockerd
+    engine_wait_left "$1" 'dockerd|postgres' || true
+    engine_signal KILL "$1" '*'
+    engine_wait_left "$1" '*' || die "what an earlier run has left in $1 does not end"
+}
+
+engine_signal()
+{
+    local signal=$1
+    local -a left
+
+    shift
+    mapfile -t left < <(engine_left "$@")
+    [ ${#left[@]} -eq 0 ] || kill -s "$signal" "${left[@]}" 2>/dev/null || true
+}
+
+engine_wait_left()
+{
+    for _ in {1..200}; do
+        [ -n "$(engine_left "$@")" ] || return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+# engine_left HOME NAMES: the processes of such names (an extended pattern) that have HOME in their
+# command line, and with '*' the first process of each container that HOME tells of.
+engine_left()
+{
+    local file pid name
+    local -a words
+
+    for file in /proc/[0-9]*/cmdline; do
+        pid=${file//[!0-9]/}
+        { mapfile -d '' -t words <"$file" && read -r name <"${file%/*}/comm"; } 2>/dev/null || continue
+        # shellcheck disable=SC2053 # a pattern
+        [[ " ${words[*]} " == *"$1/"* && $name == @(dockerd|containerd*|runc|postgres) &&
+            $name == @($2) ]] && printf '%s\n' "$pid"
+    done
+    [ "$2" = '*' ] || return 0
+    for file in "$1"/exec/containerd/daemon/io.containerd.runtime.v2.task/*/*/init.pid; do
+        [ -f "$file" ] || continue
+        pid=$(<"$file")
+        name=${file%/*} # the container's folder has its identifier, and so has its control group
+        ! grep -qF "${name##*/}" "/proc/$pid/cgroup" 2>/dev/null || printf '%s\n' "$pid"
+    done
+}
+
+# Unmounts what is mounted in a folder of this script, or for its layers, and removes the folder.
+engine_remove()
+{
+    local mount
+
     while read -r _ mount _; do
+        printf -v mount '%b' "$mount" # a space is \040 there
         case $mount in
-        "$engine_home"/* | "$engine_data" | "$engine_data"/*) umount -l "$mount" || true ;;
+        "$1"/* | "$state/engine" | "$state/engine"/*) umount -l "$mount" || true ;;
         esac
     done < <(tac /proc/self/mounts)
-    rm -rf "$engine_home"
-    engine_home=
+    rm -rf --one-file-system "$1"
 }

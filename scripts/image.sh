@@ -3,6 +3,7 @@
 
 image_tag=sim-exchange:check
 image_report=
+image_tests=
 image_keeps=
 
 image_main()
@@ -12,13 +13,20 @@ image_main()
     image_options "$@"
     use engine
     use postgres
+    image_alone
     trap image_end EXIT
     trap 'exit 130' INT TERM HUP
-
-    exec 7>"$state/image.lock"
-    flock -n 7 || die "another ./dev image of this checkout has not ended yet"
+    engine_clean
     image_open_engine || return 0
-    image_build
+    packages_need packages.txt packages-test.txt # what the checks start: PostgreSQL, gcc, python3
+    if [ -n "$image_tests" ]; then
+        say "building the stage of the tests, which runs them: .state/image-test.log"
+        image_build test "$image_tag-test" image-test.log
+        grep -aE '[0-9]+ passed, [0-9]+ failed' "$state/image-test.log" | tail -n 1
+        "${docker[@]}" image rm "$image_tag-test" >/dev/null
+    fi
+    say "building the image"
+    image_build runtime "$image_tag" image.log
     image_start_database
     say "built in $((SECONDS - started)) s; looking at it"
     deploy/image/check.py --tag "$image_tag" --state "$state" \
@@ -33,10 +41,21 @@ image_options()
     for option in "$@"; do
         case $option in
         --report) image_report=yes ;;
+        --test) image_tests=yes ;;
         --keep) image_keeps=yes ;;
-        *) die "image: unknown option \"$option\"; there are --report and --keep" ;;
+        *) die "image: unknown option \"$option\"; there are --report, --test and --keep" ;;
         esac
     done
+}
+
+# The programs that it waits for keep the lock as well: what they use is not taken away under them.
+# PostgreSQL and the engine do not, so that one that stays when this script is killed is ended.
+image_alone()
+{
+    exec 9>"$state/image.lock"
+    flock -n 9 && return
+    say "another ./dev image of this checkout has not ended yet: waiting 20 seconds for it"
+    flock -w 20 9 || die "another ./dev image of this checkout has not ended yet"
 }
 
 # A machine that cannot do it says so in one line, and no more is wrong.
@@ -48,29 +67,31 @@ image_open_engine()
     return 1
 }
 
+# image_build STAGE TAG LOG
 image_build()
 {
-    local commit branch
+    local stage=$1 tag=$2 log=$3 commit branch
 
-    packages_need packages.txt packages-test.txt # what the checks start: PostgreSQL, gcc, python3
     commit=$(git describe --always --dirty --abbrev=12 2>/dev/null || true)
     branch=$(git rev-parse --abbrev-ref HEAD 2>/dev/null || true)
-    say "building the image"
     DOCKER_BUILDKIT=1 "${docker[@]}" build --progress=plain --network host \
         --build-arg "BASE=$engine_base" --build-arg "COMMIT=$commit" \
         --build-arg "BRANCH=$branch" ${LOCK:+--build-arg "LOCK=$LOCK"} \
-        --tag "$image_tag" . >"$state/image.log" 2>&1 7>&- || {
-        tail -n 40 "$state/image.log" >&2
-        die "image: the build failed; all of it is in .state/image.log"
+        --target "$stage" --tag "$tag" . >"$state/$log" 2>&1 || {
+        tail -n 40 "$state/$log" >&2
+        die "image: the build of the stage $stage failed; all of it is in .state/$log"
     }
 }
 
 # As Cloud SQL's: a socket in a folder that the container mounts, where its user has another number.
 image_start_database()
 {
+    local folder
+
     # shellcheck disable=SC2034 # of postgres.sh
     cluster_init_options=(--no-sync)
-    cluster_place "$(mktemp -d /tmp/sim-exchange-image-XXXXXXXX)"
+    engine_folder
+    cluster_place "$folder"
     cluster_start -c fsync=off -c unix_socket_permissions=0777
     chmod 0755 "$cluster_home" "$cluster_socket"
 }
@@ -88,5 +109,6 @@ image_end()
         docker image rm -f "$image_tag" >/dev/null 2>&1 || true
     fi
     engine_close
+    rm -f "$engine_folders"
     exit "$status"
 }

@@ -4,7 +4,6 @@ import os
 import pathlib
 import statistics
 import subprocess
-import tempfile
 import threading
 import time
 
@@ -138,9 +137,8 @@ def time_one_start(engine, program):
 
 def check_start(engine):
     """start to ready, with the database"""
-    with tempfile.TemporaryDirectory(dir=engine.state) as folder:
-        program = stamp(folder)
-        times = [time_one_start(engine, program) for _ in range(STARTS)]
+    program = stamp(engine.state)
+    times = [time_one_start(engine, program) for _ in range(STARTS)]
     text = (f"best {min(times):.0f} ms, median {statistics.median(times):.0f} ms of {STARTS} "
             f"starts, the goal is {READY_GOAL_MS} ms")
     if min(times) <= READY_GOAL_MS:

@@ -1,9 +1,13 @@
 """What can be said of the container image without building it, which ./dev image does: its recipe,
 the versions of its packages, and the list of what is in it."""
 import json
+import pathlib
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -198,6 +202,73 @@ def test_an_engine_that_runs_is_used(tmp_path):
     done = bash(text, CHECKOUT, tmp_path)
 
     assert done.stdout.splitlines()[1:] == ["debian:bookworm-slim docker"], done.stderr
+
+
+# -- what a run that was killed has left
+
+CLEAN = f'state=$PWD; . "{CHECKOUT}/scripts/engine.sh"; engine_clean'
+
+
+@pytest.fixture
+def left(tmp_path):
+    """A folder as a run makes them, noted as its own."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sim-exchange-image-", dir="/tmp"))
+    (folder / "log").write_text("")
+    (tmp_path / "image.folders").write_text(f"{folder}\n/tmp/sim-exchange-image-was-removed\n")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class StandIn:
+    """A program of that name, with an argument that tells whose it is."""
+
+    def __init__(self, folder, name, trap, argument):
+        program = folder / name
+        if not program.exists():
+            shutil.copy("/bin/bash", program)
+        self.process = subprocess.Popen(
+            [program, "-c", f"trap {trap}; echo ready; while :; do read -r -t 0.1 _ || :; done", "-",
+             f"--host=unix://{argument}/socket"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def end(self):
+        """What it said and its status."""
+        said = self.process.communicate(timeout=60)[0]
+        return said, self.process.returncode
+
+
+def test_what_a_killed_run_has_left_is_ended_and_removed(tmp_path, left):
+    other = left.with_name(left.name + "-other")
+    engine = StandIn(tmp_path, "dockerd", "'echo ended; exit' TERM", left)
+    stubborn = StandIn(tmp_path, "containerd-shim", "'' TERM INT", left)
+    of_another = StandIn(tmp_path, "dockerd", "'echo ended; exit' TERM", other)
+
+    done = bash(CLEAN, tmp_path, "/usr/bin")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"dev: removing what an earlier run has left in {left}\n"
+    assert engine.end() == ("ended\n", 0)
+    assert stubborn.end() == ("", -signal.SIGKILL)
+    assert not left.exists() and not (tmp_path / "image.folders").exists()
+    assert of_another.process.poll() is None
+    of_another.process.terminate()
+    assert of_another.end() == ("ended\n", 0)
+
+
+@pytest.mark.skipif(subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], check=False,
+                                   capture_output=True).returncode != 0, reason="nothing can be mounted")
+def test_what_a_killed_run_has_mounted_is_unmounted_first(tmp_path, left):
+    layers = tmp_path / "with space/engine"
+    text = (f'mkdir "{left}/mounted" && mkdir -p "{layers}" && touch "{tmp_path}/kept"; '
+            f'mount -t tmpfs none "{layers}"; mount --bind "{tmp_path}" "{left}/mounted"; '
+            f'cd "{layers.parent}"; mv ../image.folders .; {CLEAN}; cat /proc/self/mounts')
+
+    done = subprocess.run(["unshare", "-m", "bash", "-euo", "pipefail", "-c", PACKAGES + text],
+                          capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert str(left) not in done.stdout.split("\n", 1)[1] and "with\\040space" not in done.stdout
+    assert not left.exists() and (tmp_path / "kept").exists()
 
 
 # -- the list of what is in it

@@ -284,6 +284,17 @@ def test_cluster_falls_back_where_its_owner_cannot_go(home):
 
 # -- the count
 
+@pytest.mark.parametrize("name_filter, counts", [("", "0 0 1\n"), ("mag", "0 0 1\n"), ("db_", None)])
+def test_an_image_that_is_not_built_is_counted_as_skipped(tmp_path, name_filter, counts):
+    done = bash(f'say() {{ echo "$*"; }}; . "{CHECKOUT}/scripts/test.sh"; test_out=$PWD; '
+                'test_tell_image "$1"', tmp_path, name_filter)
+
+    file = tmp_path / "image.count"
+    assert done.returncode == 0, done.stderr
+    assert (file.read_text() if file.exists() else None) == counts
+    assert ("SKIPPED: the image is not built here" in done.stdout) == bool(counts)
+
+
 def test_a_dead_program_counts_one_failed_test(tmp_path):
     programs = {
         "good_test": "echo 1..2; echo ok 1 - a; echo ok 2 - b\n",
