@@ -4,6 +4,7 @@
  * For the health check of a container, which has no other program to ask with.
  */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,12 +12,13 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "supervisor/listener.h"
 #include "supervisor/supervisor.h"
 
 #define MAX_ANSWER (64u * 1024)
-#define PATIENCE_S 5 /* for each step: to connect, to send, for the next bytes */
+#define PATIENCE_S 5 /* for each step: to connect, to send, for the next bytes; for the answer */
 
 static const char request[] = "GET /_sx/ready HTTP/1.1\r\n"
                               "Host: localhost\r\n"
@@ -43,20 +45,22 @@ static int connect_to(const struct sx_address *address)
 
 static int exchange(int fd, struct sx_buf *answer)
 {
+    const uint64_t until_ns = sx_clock_mono_ns() + PATIENCE_S * UINT64_C(1000000000);
     char part[4096];
-    ssize_t n;
+    ssize_t n = 0;
 
     if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1)
         return SX_ERR_IO;
-    while ((n = recv(fd, part, sizeof part, 0)) > 0)
+    while (!sx_buf_failed(answer) && sx_clock_mono_ns() < until_ns &&
+           (n = recv(fd, part, sizeof part, 0)) > 0)
         sx_buf_add(answer, part, (size_t)n);
-    if (n < 0 && errno == EAGAIN)
-        errno = ETIMEDOUT;
-    if (n < 0)
-        return SX_ERR_IO;
-    if (sx_buf_text(answer) == NULL)
+    if (n == 0 && sx_buf_text(answer) != NULL)
+        return 0;
+    if (sx_buf_failed(answer))
         errno = EMSGSIZE;
-    return sx_buf_failed(answer) ? SX_ERR_IO : 0;
+    else if (n > 0 || errno == EAGAIN)
+        errno = ETIMEDOUT;
+    return SX_ERR_IO;
 }
 
 /* The answer without its head, or the whole of what is none. */

@@ -1,5 +1,7 @@
 """sim-exchange health: what the health check of a container asks with."""
+import contextlib
 import json
+import select
 import socket
 import threading
 
@@ -91,6 +93,30 @@ def test_another_server_is_not_taken_for_ours(program, config_dir, answer, fault
 
     assert done.returncode == 1
     assert fault in done.stderr
+
+
+@pytest.mark.parametrize("size, fault", [
+    (65536, "Message too long"),
+    pytest.param(1, "Connection timed out", marks=pytest.mark.thorough)], ids=["fast", "slow"])
+def test_an_answer_without_an_end_is_given_up(program, config_dir, size, fault):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        other = threading.Thread(target=answer_for_ever, args=(listener, size))
+        other.start()
+        done = program("health", "--config", config_dir(),
+                       env={"PORT": str(listener.getsockname()[1])})
+        other.join()
+
+    assert done.returncode == 1
+    assert f"the server did not answer: {fault}" in done.stderr
+
+
+def answer_for_ever(listener, size):
+    """Until the other side hangs up."""
+    conn, _ = listener.accept()
+    with conn, contextlib.suppress(ConnectionError):
+        while True:
+            conn.sendall(b"x" * size)
+            select.select([], [], [], 0.01 if size == 1 else 0)
 
 
 def answer_once(listener, answer):
