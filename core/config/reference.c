@@ -81,6 +81,12 @@ static bool is_of(const char *text, size_t len, const char *allowed, size_t max)
     return len > 0 && len <= max && strspn(text, allowed) >= len;
 }
 
+/* "." and ".." would be steps in the path of an address. */
+static bool is_dots(const char *text, size_t len)
+{
+    return len <= 2 && strspn(text, ".") >= len;
+}
+
 static int decode(const struct parser *p, const char *what, const char *from, size_t len,
                   char **ret_text)
 {
@@ -101,7 +107,7 @@ static int parse_sm(const struct parser *p, const char *at, size_t len)
     const char *slash = memchr(at, '/', len);
     size_t project = slash != NULL ? (size_t)(slash - at) : len;
 
-    if (slash == NULL || !is_of(at, project, OF_PROJECT, MAX_NAME) ||
+    if (slash == NULL || !is_of(at, project, OF_PROJECT, MAX_NAME) || is_dots(at, project) ||
         !is_of(slash + 1, len - project - 1, OF_NAME, MAX_NAME))
         return refuse(p, "sm://PROJECT/NAME, of letters, digits, '_' and '-'", at, len);
     if (copy(at, project, &p->ref->holder) != 0 ||
@@ -117,11 +123,14 @@ static int parse_berglas(const struct parser *p, const char *at, size_t len)
     size_t bucket = slash != NULL ? (size_t)(slash - at) : len;
     int err;
 
-    if (slash == NULL || !is_of(at, bucket, OF_BUCKET, MAX_BUCKET) || bucket + 1 == len)
+    if (slash == NULL || !is_of(at, bucket, OF_BUCKET, MAX_BUCKET) || is_dots(at, bucket) ||
+        bucket + 1 == len)
         return refuse(p, expected, at, len);
     if (copy(at, bucket, &p->ref->holder) != 0)
         return SX_ERR_NOMEM;
     err = decode(p, expected, slash + 1, len - bucket - 1, &p->ref->name);
+    if (err == 0 && is_dots(p->ref->name, strlen(p->ref->name)))
+        err = refuse(p, expected, at, len);
     if (err == 0 && strlen(p->ref->name) > MAX_OBJECT)
         err = refuse(p, "an object's name of at most 1024 bytes", slash + 1, len - bucket - 1);
     return err;

@@ -34,6 +34,7 @@ static const struct good good[] = {
     { "berglas://b.x_y/a/b%2Fc%23d", SX_REFERENCE_BERGLAS, "b.x_y", "a/b/c#d", "", NULL, false },
     { "berglas://b/o%C3%A9#1700000000000000", SX_REFERENCE_BERGLAS, "b", "o\xc3\xa9",
       "1700000000000000", NULL, true },
+    { "berglas://b/../o.", SX_REFERENCE_BERGLAS, "b", "../o.", "", NULL, false },
     { "berglas://b/o?destination=/k.pem#5", SX_REFERENCE_BERGLAS, "b", "o", "5", "/k.pem", true },
 };
 
@@ -72,6 +73,12 @@ static const struct {
     { "sm://p/", "found \"p/\"" },
     { "sm://p/a/b", "found \"p/a/b\"" },
     { "sm://p/a%2Fb", "found \"p/a%2Fb\"" },
+    { "sm://../n", "found \"../n\"" },
+    { "sm://./n", "found \"./n\"" },
+    { "berglas://../o", "found \"../o\"" },
+    { "berglas://b/..", "found \"b/..\"" },
+    { "berglas://b/%2E%2e#5", "found \"b/%2E%2e\"" },
+    { "berglas://b/.", "found \"b/.\"" },
     { "sm://p/n#", "expected a version behind '#', as in #3 or #latest, found \"\"" },
     { "sm://p/n#0", "found \"0\"" },
     { "sm://p/n#03", "found \"03\"" },
