@@ -138,6 +138,29 @@ int sx_db_address_init(struct sx_db_address *a, const char *url)
     return err;
 }
 
+/* Has a password with a raw '/' or '@' in it been read as a host, a port or the name of a database?
+ * Those are told when nobody can be reached there. */
+static bool is_misread(const PQconninfoOption *options, const char *url)
+{
+    const char *host = first_of(option(options, "host"), NULL);
+    const char *port = first_of(option(options, "port"), NULL);
+    const char *authority = strstr(url, "://"), *path;
+    char part[256];
+
+    for (size_t i = 0; i < count_parts(host); i++) {
+        list_part(host, i, part, sizeof part);
+        /* "@name" is a socket without a file */
+        if (part[0] != '/' && part[0] != '\0' && strchr(part + 1, '@') != NULL)
+            return true;
+    }
+    if (strspn(port, "0123456789, ") != strlen(port))
+        return true;
+    if (strncmp(url, "postgres", 8) != 0 || authority == NULL)
+        return false;
+    path = strchr(authority + 3, '/');
+    return path != NULL && memchr(path, '@', strcspn(path, "?")) != NULL;
+}
+
 bool sx_db_address_is_url(const char *url, char *ret_why, size_t size)
 {
     /* Other messages quote the text, which has a password. */
@@ -150,6 +173,11 @@ bool sx_db_address_is_url(const char *url, char *ret_why, size_t size)
     for (size_t i = 0; message != NULL && harmless[i] != NULL; i++)
         if (strncmp(message, harmless[i], strlen(harmless[i])) == 0)
             told = message;
+    if (options != NULL && is_misread(options, url)) {
+        told = "a password in it has '/' or '@', which are to be written %2F and %40";
+        PQconninfoFree(options);
+        options = NULL;
+    }
     (void)snprintf(ret_why, size, "%.*s", (int)strcspn(told, "\n"), told);
     PQfreemem(message);
     PQconninfoFree(options);

@@ -1,0 +1,87 @@
+"""References to secrets where something else goes wrong at the same moment: a signal, a full place, a name
+server that is silent, an answer that is made to harm.  harness/google.py is asked."""
+import os
+import resource
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from harness import process, wait
+from harness.google import Google
+
+VALUE = "hunter2-of-the-database"
+NEXT = "hunter3-of-the-database"
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes namespaces")
+
+
+@pytest.fixture
+def google():
+    with Google() as double:
+        yield double
+        with double.lock:  # whoever still waits for others
+            double.together = 0
+            double.lock.notify_all()
+
+
+def options(values, **config):
+    return {"config": config, "plugins": {"declared": {"options": values}, "hello": {}},
+            "wants_database": False}
+
+
+def is_asked(google):
+    """Somebody waits for an answer, which does not come."""
+    with google.lock:
+        return google.lock.wait_for(lambda: google.running > 0, 30)
+
+
+@pytest.mark.parametrize("url", [
+    "postgres://user:hunter2/x@host/db", "postgresql://user:pass@hunter2@host/db",
+    "postgresql://user:12/hunter2@host/db", "postgresql://user:pass@a,b@hunter2/db",
+    "host=a port=hunter2"])
+def test_password_that_is_not_percent_encoded_is_told_as_such(config_dir, program, url):
+    """libpq would take a part of it for a host, a port or a name, and those are told to everybody."""
+    done = program("check", "--config", config_dir({}, ["techempower"]), env={"DATABASE_URL": url})
+
+    assert done.returncode == 2, done.stdout
+    assert "database.url: expected a connection string of PostgreSQL: a password in it" in done.stderr
+    assert "hunter" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("url", [
+    "postgresql://user:a%2Fb%40c@host:1,other:2/db?application_name=a@b", "host=@name port=5432",
+    "postgresql:///db?host=/run/a@b", "postgresql:///db?host=@a,@b"])
+def test_url_with_other_signs_is_taken(config_dir, program, url):
+    done = program("check", "--config", config_dir({}, ["techempower"]), env={"DATABASE_URL": url})
+
+    assert done.returncode == 0, done.stderr
+
+
+# -- signals
+
+def first_of_a_container(build, tmp_path, env, *arguments):
+    """The program as number 1, which no signal ends that it does not ask for."""
+    return subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", build / "sim-exchange",
+                             *map(str, arguments)], cwd=tmp_path, env=process.environment(env),
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def only_child(pid):
+    def find():
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return file.read().split()
+    return int(wait.until(find, "a child")[0])
+
+
+def spellings(n):
+    """The same destination, written in n ways: as many files."""
+    for i in range(n):
+        yield "".join(f"%{ord(letter):02x}" if i >> bit & 1 else letter
+                      for bit, letter in enumerate("tempfile"))
+
+
+def count_queries(silent, queries):
+    while query := silent.recv(512):
+        queries.append(query)
