@@ -216,6 +216,8 @@ const char *sx_config_expanded_from(const struct sx_config *cfg, const char *pat
  * text of references whose values nobody was asked for, and whose form was not looked at. */
 enum sx_config_secrecy { SX_CONFIG_PLAIN, SX_CONFIG_SECRET, SX_CONFIG_UNRESOLVED };
 enum sx_config_secrecy sx_config_secrecy(const struct sx_config *cfg, const char *path);
+/* Is anything out of a secret at this path, or in the list or the object there? */
+bool sx_config_has_secret(const struct sx_config *cfg, const char *path);
 
 /* Is there a reference that nobody was asked for, in a key that begins so? */
 bool sx_config_is_unresolved(const struct sx_config *cfg, const char *prefix);

@@ -132,8 +132,6 @@ static char *value_of(struct config_loader *l, enum old_name name, enum sx_confi
         config_fault_add(l, &where, "database.url", "expected UTF-8, found other bytes");
         return NULL;
     }
-    if (name == OLD_PASSWORD)
-        config_note_variable(l, "database.url", old_names[name]);
     return sx_reference_is(text)
                ? config_secret_value(l, &where, "database.url", NULL, text, secrecy)
                : strdup(text);
@@ -200,6 +198,8 @@ void config_environment(struct config_loader *l)
     take_port(l);
     take_variable(l, "DATABASE_URL", "environment DATABASE_URL", "database.url");
     take_old_names(l);
+    if (config_variable_full(l, old_names[OLD_PASSWORD]) != NULL) /* also beside DATABASE_URL */
+        config_note_variable(l, "database.url", old_names[OLD_PASSWORD]);
     take_variable(l, "APP_SECRET", "environment APP_SECRET", "app_secret");
     config_cloud_run(l);
 }

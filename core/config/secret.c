@@ -281,6 +281,21 @@ enum sx_config_secrecy sx_config_secrecy(const struct sx_config *cfg, const char
     return config_origin_secrecy(cfg->priv->origins, path);
 }
 
+bool sx_config_has_secret(const struct sx_config *cfg, const char *path)
+{
+    const size_t len = strlen(path);
+    const char *at;
+    json_t *origin;
+
+    json_object_foreach(cfg->priv->origins, at, origin)
+    {
+        if (strncmp(at, path, len) == 0 && memchr(".[", at[len], sizeof ".[") != NULL &&
+            sx_config_secrecy(cfg, at) != SX_CONFIG_PLAIN)
+            return true;
+    }
+    return false;
+}
+
 bool sx_config_is_unresolved(const struct sx_config *cfg, const char *prefix)
 {
     const char *path;

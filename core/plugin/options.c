@@ -103,7 +103,7 @@ static void tell_type(struct sx_plugin *p, const struct sx_config *cfg, const sx
 {
     char path[256];
     const char *where = origin(cfg, p, o->name, path, sizeof path);
-    const bool is_hidden = o->type == SX_SECRET || sx_config_secrecy(cfg, path) != SX_CONFIG_PLAIN;
+    const bool is_hidden = o->type == SX_SECRET || sx_config_has_secret(cfg, path);
     const char *from = o->type == SX_SECRET ? NULL : sx_config_expanded_from(cfg, path);
     char *text = is_hidden ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 

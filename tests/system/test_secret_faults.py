@@ -37,6 +37,22 @@ def is_asked(google):
         return google.lock.wait_for(lambda: google.running > 0, 30)
 
 
+# -- what must not be told
+
+@pytest.mark.parametrize("value", [["sm://p/key#1"], {"a": {"b": "${X:-sm://p/key#1}"}}],
+                         ids=["list", "object"])
+def test_secret_inside_of_an_option_of_another_type_is_not_told(google, config_dir, program, value):
+    google.add("key", VALUE)
+    folder = config_dir({}, {"declared": {"options": {"depth": value}}})
+    check = program("check", "--secrets", "--config", folder, env=google.env())
+    serve = program("serve", "--config", folder, env=google.env())
+
+    for done in (check, serve):
+        assert done.returncode == 2
+        assert "options.depth: expected an integer, found another type" in done.stderr
+        assert "hunter" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("url", [
     "postgres://user:hunter2/x@host/db", "postgresql://user:pass@hunter2@host/db",
     "postgresql://user:12/hunter2@host/db", "postgresql://user:pass@a,b@hunter2/db",
@@ -57,6 +73,15 @@ def test_url_with_other_signs_is_taken(config_dir, program, url):
     done = program("check", "--config", config_dir({}, ["techempower"]), env={"DATABASE_URL": url})
 
     assert done.returncode == 0, done.stderr
+
+
+def test_old_password_stays_with_the_supervisor_where_it_is_not_used(server):
+    s = server(plugins=["hello"], wants_database=False,
+               env={"DATABASE_URL": "host=/none", "MFDB_PASSWORD": VALUE})
+
+    for pid in s.workers():
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            assert VALUE.encode() not in file.read()
 
 
 # -- signals
