@@ -78,8 +78,9 @@ static int run_serve(const struct sx_cli_options *opt)
     int code;
 
     sx_cli_reader_options(opt, reader_options);
+    sx_supervisor_hold_signals();
     sx_report_init(&rep);
-    if (sx_cli_load_with_secrets(opt, &rep, &set.config) < 0)
+    if (sx_cli_load_with_secrets(opt, false, &rep, &set.config) < 0)
         return sx_cli_tell(&rep, 2);
     if (sx_privileges_begin(set.config) < 0) {
         sx_report_add(&rep, "privileges cannot be given up: %s", strerror(errno));

@@ -134,6 +134,7 @@ static CURLcode set_up(struct sx_call *call)
     SET(CURLOPT_PROTOCOLS_STR, is_plain ? "http" : "https");
     SET(CURLOPT_FOLLOWLOCATION, 0L); /* no token to whom we do not know */
     SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* does not wait for a name server that is silent */
     SET(CURLOPT_USERAGENT, "sim-exchange/" SX_VERSION);
     SET(CURLOPT_TIMEOUT_MS, try_ms(call->fetch));
     if (is_plain) /* the metadata server and loopback are behind no proxy */

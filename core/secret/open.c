@@ -9,12 +9,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,34 +137,100 @@ static int wait_for(pid_t pid)
     int status;
 
     while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return SX_ERR_IO;
+        if (errno != EINTR) /* who started us ignores SIGCHLD: it has gone without a status */
+            return errno == ECHILD ? 0 : SX_ERR_IO;
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : SX_ERR_IO;
+}
+
+/* Those that end us, and are not ignored. */
+static void fill_ends(sigset_t *set)
+{
+    static const int ends[] = { SIGTERM, SIGINT, SIGQUIT };
+    struct sigaction how;
+
+    (void)sigemptyset(set);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (sigaction(ends[i], NULL, &how) == 0 && how.sa_handler != SIG_IGN)
+            (void)sigaddset(set, ends[i]);
+}
+
+/* Until the first byte of an answer is there, or the end; else the signal that came before. */
+static int await(int fd, const sigset_t *ends)
+{
+    struct pollfd on[] = { { .fd = fd, .events = POLLIN },
+                           { .fd = signalfd(-1, ends, SFD_CLOEXEC), .events = POLLIN } };
+    struct signalfd_siginfo info;
+    int signo = 0;
+
+    while (poll(on, sizeof on / sizeof on[0], -1) < 0 && errno == EINTR)
+        ;
+    if (on[1].revents != 0 && read(on[1].fd, &info, sizeof info) == (ssize_t)sizeof info)
+        signo = (int)info.ssi_signo;
+    if (on[1].fd >= 0)
+        (void)close(on[1].fd);
+    return signo;
+}
+
+/* As if nobody had waited; and so does the first process of a container, whom no default ends. */
+static void end_by(int signo)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, signo);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    (void)raise(signo);
+    _exit(128 + signo);
+}
+
+static void ask_in_child(const struct sx_secret_settings *set, struct batch *b, int fd,
+                         pid_t parent)
+{
+    int code;
+
+    guard_child(parent);
+    code = work(set, (const char *const *)b->references, b->n, fd);
+    batch_finish(b);
+    exit(code);
+}
+
+/* ends is blocked. */
+static int hear(pid_t pid, int fd, const sigset_t *ends, struct batch *b)
+{
+    int signo = await(fd, ends);
+    int err = signo != 0 ? SX_ERR_IO : sx_secret_answers_read(fd, b->answers, b->n);
+
+    if (signo != 0)
+        (void)kill(pid, SIGKILL);
+    if (wait_for(pid) != 0)
+        err = SX_ERR_IO;
+    if (signo != 0)
+        end_by(signo);
+    return err;
 }
 
 /* An answer for each of the batch, or a failure. */
 static int ask(const struct sx_secret_settings *set, struct batch *b)
 {
     const pid_t self = getpid();
-    int fds[2], err, code;
+    sigset_t ends, old;
+    int fds[2], err;
     pid_t pid;
 
     if (pipe2(fds, O_CLOEXEC) != 0)
         return SX_ERR_IO;
+    fill_ends(&ends);
+    (void)sigprocmask(SIG_BLOCK, &ends, &old);
     (void)fflush(NULL);
     pid = fork();
     if (pid == 0) {
-        guard_child(self);
         (void)close(fds[0]);
-        code = work(set, (const char *const *)b->references, b->n, fds[1]);
-        batch_finish(b);
-        exit(code);
+        ask_in_child(set, b, fds[1], self);
     }
     (void)close(fds[1]);
-    err = pid < 0 ? SX_ERR_IO : sx_secret_answers_read(fds[0], b->answers, b->n);
+    err = pid < 0 ? SX_ERR_IO : hear(pid, fds[0], &ends, b);
     (void)close(fds[0]);
-    if (pid > 0 && wait_for(pid) != 0)
-        err = SX_ERR_IO;
+    (void)sigprocmask(SIG_SETMASK, &old, NULL);
     return err;
 }
 

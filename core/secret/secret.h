@@ -35,12 +35,13 @@ struct sx_secret_module {
 
 /* All of them; equal references, and such to one version of one secret, are asked for once.
  * SX_ERR_INVALID, and a fault for each that has no value; the others have theirs.  The caller
- * finishes each in any case. */
+ * finishes each in any case.  TERM, INT and QUIT end the process while it waits, also the first
+ * one of a container. */
 int sx_secrets_fetch(const struct sx_secret_settings *set, struct sx_secret *secrets, size_t n,
                      struct sx_report *rep);
 
-/* The same, then the destinations are written; whole or not at all.  As the resolver of a
- * configuration (config.h); arg is not used. */
+/* The same, then the destinations are written: none before all values are there and good.  As the
+ * resolver of a configuration (config.h); arg is not used. */
 int sx_secrets_resolve(void *arg, const struct sx_secret_settings *set, struct sx_secret *secrets,
                        size_t n, struct sx_report *rep);
 

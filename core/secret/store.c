@@ -99,12 +99,34 @@ static const struct sx_secret *find_earlier(const struct sx_secret *secrets, siz
     return NULL;
 }
 
-static bool is_taken(const struct sx_secret *secrets, size_t i, const struct sx_reference *ref)
+static char *path_of(const struct sx_secret *secret)
 {
-    for (size_t k = 0; !ref->is_temporary && k < i; k++)
-        if (secrets[k].file != NULL && strcmp(secrets[k].file, ref->destination) == 0)
-            return true;
-    return false;
+    struct sx_reference ref;
+    char why[SX_REFERENCE_WHY], *path = NULL;
+
+    if (sx_reference_parse(secret->reference, &ref, why) == 0 && ref.destination != NULL &&
+        !ref.is_temporary)
+        path = strdup(ref.destination);
+    sx_reference_finish(&ref);
+    return path;
+}
+
+/* Before anything is written. */
+static void check_path(const struct sx_secret *secrets, size_t i, struct sx_report *rep)
+{
+    char *path = path_of(&secrets[i]), *earlier;
+    bool is_taken = false;
+
+    for (size_t k = 0; path != NULL && !is_taken && k < i; k++) {
+        earlier = path_of(&secrets[k]);
+        is_taken = earlier != NULL && strcmp(earlier, path) == 0 &&
+                   strcmp(secrets[k].reference, secrets[i].reference) != 0;
+        free(earlier);
+    }
+    if (is_taken)
+        tell(rep, &secrets[i],
+             "expected a destination of its own, found that of another reference");
+    free(path);
 }
 
 static void store(const struct sx_secret_settings *set, struct sx_secret *secrets, size_t i,
@@ -122,8 +144,6 @@ static void store(const struct sx_secret_settings *set, struct sx_secret *secret
         secret->is_file_temporary = earlier->is_file_temporary;
         if (secret->file == NULL)
             tell(rep, secret, "no memory");
-    } else if (ref.destination != NULL && is_taken(secrets, i, &ref)) {
-        tell(rep, secret, "expected a destination of its own, found that of another reference");
     } else if (ref.destination != NULL && write_file(set, &ref, secret) != 0) {
         tell_unwritten(rep, secret, &ref);
     }
@@ -151,6 +171,8 @@ int sx_secrets_store(const struct sx_secret_settings *set, struct sx_secret *sec
     const size_t n_faults = rep->n_faults;
 
     sx_secrets_check_texts(set, secrets, n, rep);
+    for (size_t i = 0; i < n; i++)
+        check_path(secrets, i, rep);
     for (size_t i = 0; i < n && rep->n_faults == n_faults; i++)
         store(set, secrets, i, rep);
     if (rep->n_faults == n_faults)

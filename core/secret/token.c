@@ -13,7 +13,8 @@
 #include "base/error.h"
 #include "secret/fetch.h"
 
-#define SPARE_MS 60000
+#define SPARE_S 60
+#define MAX_S   86400
 
 static void forget(struct sx_token *token)
 {
@@ -40,6 +41,13 @@ static bool is_token(const char *text)
     return true;
 }
 
+static uint64_t lasts_ms(json_int_t seconds)
+{
+    const json_int_t s = seconds < MAX_S ? seconds : MAX_S;
+
+    return s > SPARE_S ? (uint64_t)(s - SPARE_S) * 1000 : 0;
+}
+
 static int take(struct sx_token *token, const struct sx_call *call)
 {
     json_t *answer = json_loadb(call->answer.data, call->answer.len, 0, NULL);
@@ -50,9 +58,7 @@ static int take(struct sx_token *token, const struct sx_call *call)
     forget(token);
     if (text != NULL && *text != '\0' && is_token(text) && json_is_integer(expires) &&
         asprintf(&token->header, "Authorization: Bearer %s", text) > 0) {
-        json_int_t ms = json_integer_value(expires) * 1000 - SPARE_MS;
-
-        token->expires_ms = sx_fetch_now_ms() + (uint64_t)(ms > 0 ? ms : 0);
+        token->expires_ms = sx_fetch_now_ms() + lasts_ms(json_integer_value(expires));
         token->number++;
         rc = 0;
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "supervisor/supervisor.h"
 
 static const int listened[] = {
     SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGTTIN, SIGTTOU, SIGCHLD,
@@ -24,6 +25,14 @@ static void set_all(void (*handler)(int))
 {
     for (size_t i = 0; i < N_LISTENED; i++)
         (void)signal(listened[i], handler);
+}
+
+void sx_supervisor_hold_signals(void)
+{
+    sigset_t set;
+
+    fill_set(&set);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 int sx_signals_open(int *ret_fd)

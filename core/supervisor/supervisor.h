@@ -47,6 +47,10 @@ struct sx_supervisor_settings {
  * and the user's home.  SX_ERR_IO with errno. */
 int sx_privileges_begin(const struct sx_config *cfg);
 
+/* The signals that the supervisor listens to wait for it from now on: to be called before there are
+ * files that it removes at its end. */
+void sx_supervisor_hold_signals(void);
+
 /* Returns when every worker is gone: 0 after a stop that was asked for, 1 for a failure at run
  * time, 2 for a bad configuration or plugin.  What kept it from starting is told on standard
  * error.  [main thread; no other thread but the log's] */

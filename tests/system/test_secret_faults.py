@@ -84,6 +84,19 @@ def test_old_password_stays_with_the_supervisor_where_it_is_not_used(server):
             assert VALUE.encode() not in file.read()
 
 
+def test_destinations_are_compared_before_any_is_written(google, program, tmp_path):
+    google.add("key", VALUE)
+    google.add("other", NEXT)
+    path = tmp_path / "key"
+    path.write_text("as it was")
+    done = program("exec", "true", env={**google.env(), "A": f"sm://p/key?destination={path}#1",
+                                        "B": f"sm://p/other?destination={path}#1"})
+
+    assert done.returncode == 1
+    assert "expected a destination of its own, found that of another reference" in done.stderr
+    assert path.read_text() == "as it was" and len(list(tmp_path.glob("key*"))) == 1
+
+
 # -- signals
 
 def first_of_a_container(build, tmp_path, env, *arguments):
@@ -100,11 +113,74 @@ def only_child(pid):
     return int(wait.until(find, "a child")[0])
 
 
+@ROOT
+@pytest.mark.parametrize("command", ["exec", "serve"])
+def test_term_ends_the_first_process_of_a_container_that_waits_for_a_secret(
+        google, build, tmp_path, config_dir, command):
+    google.add("key", VALUE)
+    google.together = 99
+    arguments = {"exec": ["exec", "--", "true"],
+                 "serve": ["serve", "--config", config_dir({"secrets": {"deadline_ms": 60000}})]}
+    with first_of_a_container(build, tmp_path, {**google.env(), "APP_SECRET": "sm://p/key"},
+                              *arguments[command]) as outer:
+        assert is_asked(google)
+        os.kill(only_child(outer.pid), signal.SIGTERM)
+        _, errors = outer.communicate(timeout=60)
+
+    assert outer.returncode == 128 + signal.SIGTERM, errors
+    assert not process.SANITIZER.search(errors), errors
+
+
+def test_who_starts_it_may_ignore_its_children(google, build, tmp_path):
+    google.add("key", VALUE)
+    done = subprocess.run([build / "sim-exchange", "exec", "sh", "-c", "echo $A"], cwd=tmp_path,
+                          env=process.environment({**google.env(), "A": "sm://p/key#1"}),
+                          preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+                          capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == (VALUE + "\n", "")
+
+
 def spellings(n):
     """The same destination, written in n ways: as many files."""
     for i in range(n):
         yield "".join(f"%{ord(letter):02x}" if i >> bit & 1 else letter
                       for bit, letter in enumerate("tempfile"))
+
+
+# -- answers that are made to harm
+
+def test_token_that_lasts_for_ever_is_taken(google, program):
+    google.add("key", VALUE)
+    google.expires_in = 2**63 - 1
+    done = program("exec", "sh", "-c", "echo $A", env={**google.env(), "A": "sm://p/key#1"})
+
+    assert done.stdout == VALUE + "\n" and google.count("/token") == 1
+
+
+@ROOT
+def test_silent_name_server_does_not_outlast_the_deadline(google, build, tmp_path, config_dir):
+    """It would be asked four times in nine seconds."""
+    queries = []
+    folder = config_dir({"app_secret": "sm://p/key#1", "secrets": {"deadline_ms": 300}})
+    resolv = tmp_path / "resolv.conf"
+    resolv.write_text("nameserver 127.9.9.9\noptions timeout:3 attempts:2\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.9.9.9", 53))
+        listener = threading.Thread(target=count_queries, args=(silent, queries), daemon=True)
+        listener.start()
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", f"mount --bind {resolv} /etc/resolv.conf; exec \"$@\"",
+             "sh", build / "sim-exchange", "serve", "--config", folder], cwd=tmp_path,
+            env=process.environment({**google.env(), "GCE_METADATA_HOST": "metadata.example"}),
+            capture_output=True, text=True, check=False)
+        n_queries = len(queries)
+        silent.sendto(b"", silent.getsockname())
+        listener.join()
+
+    assert "metadata.example: no answer within 300 ms" in done.stderr, done.stderr
+    assert done.returncode == 2
+    assert 0 < n_queries < 4, queries
 
 
 def count_queries(silent, queries):
