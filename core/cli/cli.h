@@ -27,9 +27,10 @@ int sx_cli_tell(struct sx_report *rep, int code);
 /* The configuration as it is written: nobody is asked for secrets. */
 int sx_cli_load(const struct sx_cli_options *opt, struct sx_report *rep,
                 struct sx_config **ret_config);
-/* With the values of secrets; the process keeps them to itself. */
-int sx_cli_load_with_secrets(const struct sx_cli_options *opt, struct sx_report *rep,
-                             struct sx_config **ret_config);
+/* With the values of secrets; the process keeps them to itself.  holds_term: TERM, which ends it
+ * while it asks, waits as soon as there may be files for others to remove. */
+int sx_cli_load_with_secrets(const struct sx_cli_options *opt, bool holds_term,
+                             struct sx_report *rep, struct sx_config **ret_config);
 /* Every fault of the configuration and, as far as it can be read, of its plugins.  resolver: as of
  * struct sx_config_source. */
 int sx_cli_load_all(const struct sx_cli_options *opt, const struct sx_config_resolver *resolver,

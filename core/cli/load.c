@@ -1,4 +1,5 @@
 /* cli/load.c - what a subcommand works on. */
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -21,10 +22,24 @@ int sx_cli_load(const struct sx_cli_options *opt, struct sx_report *rep,
     return sx_config_load(&src, rep, ret_config);
 }
 
-int sx_cli_load_with_secrets(const struct sx_cli_options *opt, struct sx_report *rep,
-                             struct sx_config **ret_config)
+static int resolve_holding_term(void *arg, const struct sx_secret_settings *set,
+                                struct sx_secret *secrets, size_t n, struct sx_report *rep)
 {
-    const struct sx_config_resolver resolver = { .resolve = sx_secrets_resolve };
+    int err = sx_secrets_fetch(set, secrets, n, rep);
+    sigset_t term;
+
+    (void)arg;
+    (void)sigemptyset(&term);
+    (void)sigaddset(&term, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &term, NULL);
+    return err != 0 ? err : sx_secrets_store(set, secrets, n, rep);
+}
+
+int sx_cli_load_with_secrets(const struct sx_cli_options *opt, bool holds_term,
+                             struct sx_report *rep, struct sx_config **ret_config)
+{
+    const struct sx_config_resolver resolver = { .resolve = holds_term ? resolve_holding_term
+                                                                       : sx_secrets_resolve };
     struct sx_config_source src = { .dir = opt->config_dir,
                                     .env = opt->env,
                                     .resolver = &resolver };

@@ -1,4 +1,5 @@
 /* cli/secrets.c - the subcommands exec and secrets, and the reader of a reload. */
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdint.h>
@@ -66,14 +67,27 @@ static bool write_all(int fd, const char *data, size_t len)
     return true;
 }
 
-static bool write_config(int fd, const struct sx_config *cfg)
+static bool write_config(int fd, const struct sx_config *cfg, struct sx_report *rep)
 {
     char *text = sx_config_dump(cfg);
     bool is_written = text != NULL && write_all(fd, text, strlen(text));
 
+    if (!is_written)
+        sx_report_add(rep, "the configuration cannot be handed over: %s",
+                      text != NULL ? strerror(errno) : "no memory");
     if (text != NULL)
         explicit_bzero(text, strlen(text));
     free(text);
+    return is_written;
+}
+
+/* In the place of what was written before: a part of a configuration would be told as a fault. */
+static bool write_faults(int fd, const struct sx_report *rep)
+{
+    bool is_written = ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0;
+
+    for (size_t i = 0; i < rep->n_faults && is_written; i++)
+        is_written = write_all(fd, rep->faults[i], strlen(rep->faults[i]) + 1);
     return is_written;
 }
 
@@ -88,12 +102,12 @@ int sx_cli_read_config(const char *fd_text, const struct sx_cli_options *opt)
         return code;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     sx_report_init(&rep);
-    if (sx_cli_load_with_secrets(opt, &rep, &cfg) == 0 && write_config((int)fd, cfg)) {
+    if (sx_cli_load_with_secrets(opt, true, &rep, &cfg) == 0 && write_config((int)fd, cfg, &rep)) {
         sx_config_own_files(cfg, false); /* they are the supervisor's now */
         code = 0;
+    } else if (!write_faults((int)fd, &rep)) {
+        code = EXIT_FAILURE;
     }
-    for (size_t i = 0; i < rep.n_faults && code != 0; i++)
-        (void)write_all((int)fd, rep.faults[i], strlen(rep.faults[i]) + 1);
     sx_config_destroy(cfg);
     sx_report_finish(&rep);
     return code;

@@ -175,6 +175,7 @@ int sx_child_start(struct sx_supervisor *sup, struct sx_generation *gen, enum sx
                                 .kind = kind,
                                 .state = SX_CHILD_STARTING,
                                 .control_fd = -1,
+                                .text_fd = -1,
                                 .gen = gen,
                                 .index = index,
                                 .slot = SX_BOARD_NONE };
@@ -208,6 +209,8 @@ void sx_child_destroy(struct sx_supervisor *sup, struct sx_child *child)
     if (child->gen != NULL)
         child->gen->n_children--;
     sx_list_remove(&child->link);
+    if (child->text_fd >= 0)
+        (void)close(child->text_fd);
     free(child->reason);
     free(child->crash);
     free(child);

@@ -3,9 +3,10 @@
  *
  * It may have to ask far away for secrets: meanwhile the supervisor goes on hearing signals and
  * filling seats.  PROGRAM read-config FD OPTION… writes to FD: the text of sx_config_dump where it
- * ends with 0, otherwise faults, each with a NUL behind.
+ * ends with 0, faults, each with a NUL behind, where with 2, and otherwise what is not to be told.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define MAX_TEXT_BYTES (32u << 20)
 #define MAX_OPTIONS    8u
 #define LIMIT_MS       90000u /* above the largest secrets.deadline_ms */
+#define END_MS         5000u  /* of one that is given up: files are synced */
 
 static pid_t spawn(const struct sx_supervisor *sup, int fd)
 {
@@ -29,6 +31,7 @@ static pid_t spawn(const struct sx_supervisor *sup, int fd)
                             .argv = argv,
                             .envp = sup->envp,
                             .control_fd = -1,
+                            .heeds_term = true,
                             .keep = &fd,
                             .n_keep = 1 };
 
@@ -36,13 +39,6 @@ static pid_t spawn(const struct sx_supervisor *sup, int fd)
     for (size_t i = 0; i < MAX_OPTIONS && sup->set->reader_options[i] != NULL; i++)
         argv[3 + i] = sup->set->reader_options[i];
     return sx_spawn_worker(&how);
-}
-
-static void close_text(struct sx_supervisor *sup)
-{
-    (void)close(sup->reading_fd);
-    sup->reading_fd = -1;
-    sup->reader = NULL;
 }
 
 int sx_reading_start(struct sx_supervisor *sup)
@@ -64,20 +60,22 @@ int sx_reading_start(struct sx_supervisor *sup)
                                 .state = SX_CHILD_STARTING,
                                 .pid = pid,
                                 .control_fd = -1,
+                                .text_fd = fd,
                                 .slot = SX_BOARD_NONE };
     sx_list_push(&sup->children, &child->link);
     sx_child_set_deadline(child, LIMIT_MS);
     sup->reader = child;
-    sup->reading_fd = fd;
     return 0;
 }
 
+/* With a signal that it holds back while it has files which nobody knows of yet. */
 void sx_reading_abort(struct sx_supervisor *sup)
 {
     if (sup->reader == NULL)
         return;
-    sx_child_kill(sup->reader, NULL);
-    close_text(sup);
+    (void)kill(sup->reader->pid, SIGTERM);
+    sx_child_set_deadline(sup->reader, END_MS);
+    sup->reader = NULL;
 }
 
 static char *read_text(int fd, size_t *ret_len)
@@ -104,28 +102,58 @@ static void take_faults(const char *text, size_t len, struct sx_report *rep)
         sx_report_add(rep, "%s", at);
 }
 
+/* What a reader that ended well has written. */
+static int restore(const char *text, size_t len, struct sx_config **ret_config)
+{
+    int rc = sx_config_restore(text, len, ret_config);
+
+    if (rc == 0)
+        sx_config_own_files(*ret_config, true);
+    return rc;
+}
+
+static bool has_code(int status, int code)
+{
+    return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+static void free_text(char *text, size_t len)
+{
+    if (text != NULL)
+        explicit_bzero(text, len);
+    free(text);
+}
+
 int sx_reading_take(struct sx_supervisor *sup, int status, struct sx_report *rep,
                     struct sx_config **ret_config)
 {
     const char *reason = sup->reader->reason;
     size_t len = 0;
-    char *text = read_text(sup->reading_fd, &len);
+    char *text = read_text(sup->reader->text_fd, &len);
     int rc = SX_ERR_INVALID;
 
-    if (text != NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        rc = sx_config_restore(text, len, ret_config);
-    else if (text != NULL && WIFEXITED(status))
+    if (text != NULL && has_code(status, SX_EXIT_CLEAN))
+        rc = restore(text, len, ret_config);
+    else if (text != NULL && has_code(status, SX_EXIT_CONFIG))
         take_faults(text, len, rep);
     if (rc != 0 && rep->n_faults == 0)
         sx_report_add(rep, "the configuration could not be read: the process that reads it %s",
                       reason != NULL        ? reason
                       : WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
                                             : "has failed");
-    if (rc == 0)
-        sx_config_own_files(*ret_config, true);
-    if (text != NULL)
-        explicit_bzero(text, len);
-    free(text);
-    close_text(sup);
+    free_text(text, len);
+    sup->reader = NULL;
     return rc;
+}
+
+void sx_reading_drop(struct sx_supervisor *sup, const struct sx_child *reader, int status)
+{
+    struct sx_config *config = NULL;
+    size_t len = 0;
+    char *text = read_text(reader->text_fd, &len);
+
+    if (text != NULL && has_code(status, SX_EXIT_CLEAN) && restore(text, len, &config) == 0)
+        sx_config_destroy(config);
+    free_text(text, len);
+    sx_log_line(sup->log, SX_LOG_DEBUG, NULL, "a reader that was given up has ended");
 }

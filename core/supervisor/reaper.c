@@ -81,7 +81,7 @@ static void bury(struct sx_supervisor *sup, struct sx_child *child, int status)
     else if (child->kind == SX_CHILD_READER && child == sup->reader)
         sx_change_on_read(sup, status);
     else if (child->kind == SX_CHILD_READER)
-        sx_log_line(sup->log, SX_LOG_DEBUG, NULL, "a reader that was given up has ended");
+        sx_reading_drop(sup, child, status);
     else if (child->gen == sup->next)
         sx_change_on_exit(sup, child, status);
     else

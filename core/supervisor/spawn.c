@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,6 +46,8 @@ pid_t sx_spawn_worker(const struct sx_spawn *spawn)
         return pid;
     keep_only(spawn->keep, spawn->n_keep);
     sx_signals_prepare_worker();
+    if (spawn->heeds_term)
+        (void)signal(SIGTERM, SIG_DFL);
     (void)fexecve(spawn->exe_fd, spawn->argv, spawn->envp);
     tell_errno(spawn->control_fd);
     _exit(EXIT_NOT_EXECUTED);

@@ -129,10 +129,12 @@ static void end_streams(struct sx_supervisor *sup)
         sx_generation_end_streams(sup, SX_MEMBER_OF(at, struct sx_generation, link));
 }
 
+/* A reader was given up before, and ends by itself. */
 static void stop_child(struct sx_child *child, void *arg)
 {
     (void)arg;
-    sx_child_stop(child);
+    if (child->kind != SX_CHILD_READER)
+        sx_child_stop(child);
 }
 
 void sx_supervisor_stop(struct sx_supervisor *sup, bool is_quick)
@@ -361,7 +363,6 @@ static int init(struct sx_supervisor *sup, const struct sx_supervisor_settings *
         .signal_fd = -1,
         .epoll_fd = -1,
         .exe_fd = -1,
-        .reading_fd = -1,
     };
     sx_list_init(&sup->children);
     sx_list_init(&sup->generations);

@@ -72,6 +72,7 @@ struct sx_child {
     enum sx_child_state state;
     pid_t pid;
     int control_fd;            /* owned; -1 after its end of file */
+    int text_fd;               /* owned; of a reader: what it writes; -1 */
     struct sx_generation *gen; /* NULL for a successor and a reader */
     uint32_t index;
     uint32_t slot;        /* on the board; SX_BOARD_NONE: none */
@@ -117,6 +118,7 @@ struct sx_spawn {
     int exe_fd;
     char *const *argv, *const *envp;
     int control_fd;  /* the child's end: tells when the exec fails */
+    bool heeds_term; /* else it ignores it, as all signals to the group */
     const int *keep; /* descriptors that stay open, at their numbers; all others are closed */
     size_t n_keep;
 };
@@ -216,7 +218,6 @@ struct sx_supervisor {
     struct sx_generation *current; /* serves; NULL until the first one does */
     struct sx_generation *next;    /* starts; NULL: no change is under way, or it is being read */
     struct sx_child *reader;       /* of the next configuration; NULL: none is being read */
-    int reading_fd;                /* owned; what the reader writes; -1 without one */
     uint32_t n_generations;
     uint64_t stall_due_ns;          /* when to look at the loops again */
     struct sx_commander *commander; /* owned; NULL: there is no socket for commands */
@@ -256,8 +257,10 @@ int sx_reading_start(struct sx_supervisor *sup);
 /* The reader has ended so.  SX_ERR_INVALID with faults. */
 int sx_reading_take(struct sx_supervisor *sup, int status, struct sx_report *rep,
                     struct sx_config **ret_config);
-/* Kills it, if there is one. */
+/* Nobody waits for it any more: it is asked to end, if there is one. */
 void sx_reading_abort(struct sx_supervisor *sup);
+/* One that was given up has ended: files that it has handed over go. */
+void sx_reading_drop(struct sx_supervisor *sup, const struct sx_child *reader, int status);
 
 /* --- changes: change.c -------------------------------------------------------------------- */
 

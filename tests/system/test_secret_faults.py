@@ -53,6 +53,24 @@ def test_secret_inside_of_an_option_of_another_type_is_not_told(google, config_d
         assert "hunter" not in done.stdout + done.stderr
 
 
+def test_configuration_that_cannot_be_handed_over_is_not_told(google, server, build, tmp_path):
+    """The reader of a reload gets no room for all that it has to say."""
+    google.add("key", VALUE)
+    program = tmp_path / "sim-exchange"
+    program.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec {build}/sim-exchange \"$@\"\n")
+    program.chmod(0o755)
+    s = server(**options({"key_of_api": "sm://p/key#1"}, app_secret="sm://p/key#1"),
+               env=google.env(), executable=program)
+    resource.prlimit(s.process.pid, resource.RLIMIT_FSIZE, (16384, 16384))
+
+    s.signal(signal.SIGHUP)
+    s.wait_line("goes on serving")
+
+    assert s.wait_line("the configuration cannot be handed over: File too large")
+    assert not any("hunter" in str(line) for line in s.lines)
+    assert s.get("/config").json["key_of_api"] == VALUE
+
+
 @pytest.mark.parametrize("url", [
     "postgres://user:hunter2/x@host/db", "postgresql://user:pass@hunter2@host/db",
     "postgresql://user:12/hunter2@host/db", "postgresql://user:pass@a,b@hunter2/db",
@@ -146,6 +164,24 @@ def spellings(n):
     for i in range(n):
         yield "".join(f"%{ord(letter):02x}" if i >> bit & 1 else letter
                       for bit, letter in enumerate("tempfile"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["graceful", "quick"])
+def test_reader_that_is_given_up_leaves_no_file(google, server, tmp_path, number):
+    """The server stops while the reader of a reload writes its temporary files."""
+    google.add("key", VALUE)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    many = "".join(f"${{NONE:-sm://p/key?destination={text}}}" for text in spellings(200))
+    s = server(**options({"key_of_api": many}), env={**google.env(), "TMPDIR": str(temporary)})
+    old = len(list(temporary.iterdir()))
+
+    s.signal(signal.SIGHUP)
+    wait.until(lambda: len(list(temporary.iterdir())) > old, "a file of the reader")
+    s.signal(number)
+
+    assert s.wait_end() == 0
+    assert not list(temporary.glob("sim-exchange-secret-*"))
 
 
 # -- answers that are made to harm
