@@ -3,6 +3,8 @@
  */
 #include "config_test_folder.h"
 
+#include <limits.h>
+
 #define VARIABLES(...) ((char *const[]){ __VA_ARGS__, NULL })
 
 static void assert_origin(const struct sx_config *cfg, const char *path, const char *origin)
@@ -222,8 +224,8 @@ static void relative_paths_are_relative_to_the_folder_above(void **state)
         "\"plugins\": {\"a\": {}, \"b\": {\"path\": \"q/b.so\"},\n"
         "\"c\": {\"path\": \"/c.so\"}}}";
     struct sx_config *cfg = folder_load_well(NULL, testing, NULL);
-    char folder[256];
-    char expected[512];
+    char folder[PATH_MAX]; /* realpath wants no less */
+    char expected[PATH_MAX + 32];
 
     assert_non_null(realpath(*state, folder));
     (void)snprintf(expected, sizeof expected, "%s/var/s", folder);
