@@ -65,6 +65,17 @@ static void note(struct config_loader *l, const struct config_where *where, cons
         l->is_out_of_memory = true;
 }
 
+/* Of a file or a folder, which is told when it is not there. */
+static bool is_of_path(const char *path)
+{
+    const size_t len = strcspn(path, "[");
+    char *name = strndup(path, len);
+    const struct config_key *key = name != NULL ? config_key_of_path(name) : NULL;
+
+    free(name);
+    return key != NULL && key->is_folder_relative;
+}
+
 static bool is_well_formed(struct config_loader *l, const struct config_where *where,
                            const char *path, const char *variable, const char *reference)
 {
@@ -72,6 +83,11 @@ static bool is_well_formed(struct config_loader *l, const struct config_where *w
     char why[SX_REFERENCE_WHY];
     int err = sx_reference_parse(reference, &ref, why);
 
+    if (err == 0 && ref.destination == NULL && is_of_path(path)) {
+        (void)snprintf(why, sizeof why,
+                       "expected a reference with ?destination=, found one whose value is no path");
+        err = SX_ERR_INVALID;
+    }
     sx_reference_finish(&ref);
     if (err == 0 && strncmp(path, "secrets.", strlen("secrets.")) == 0) {
         (void)snprintf(why, sizeof why,

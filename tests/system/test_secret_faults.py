@@ -1,6 +1,7 @@
 """References to secrets where something else goes wrong at the same moment: a signal, a full place, a name
 server that is silent, an answer that is made to harm.  harness/google.py is asked."""
 import os
+import re
 import resource
 import signal
 import socket
@@ -69,6 +70,37 @@ def test_configuration_that_cannot_be_handed_over_is_not_told(google, server, bu
     assert s.wait_line("the configuration cannot be handed over: File too large")
     assert not any("hunter" in str(line) for line in s.lines)
     assert s.get("/config").json["key_of_api"] == VALUE
+
+
+@pytest.mark.parametrize("path, entry", [
+    (r"plugins\.hello\.path", {"path": "sm://p/key#1"}), (r"trust\.keys\[0\]", {})],
+    ids=["plugin", "key"])
+def test_key_that_is_a_path_takes_no_value_of_a_secret(google, config_dir, program, path, entry):
+    """A file that is not there is told by its name."""
+    google.add("key", VALUE)
+    folder = config_dir({} if entry else {"trust": {"keys": ["sm://p/key#1"]}}, {"hello": entry})
+    done = program("check", "--secrets", "--config", folder, env=google.env())
+
+    assert done.returncode == 2
+    assert re.search(rf"{path}: sm://p/key#1: expected a reference with \?destination=", done.stderr)
+    assert "hunter" not in done.stderr and not google.calls
+
+
+def test_key_in_a_file_of_its_own_is_not_looked_at_by_check(google, config_dir, program):
+    folder = config_dir({"trust": {"keys": ["sm://p/key?destination=tempfile#1"]}}, ["hello"])
+    done = program("check", "--config", folder, env=google.env())
+
+    assert (done.returncode, done.stdout) == (0, "development: no fault found\n"), done.stderr
+
+
+@pytest.mark.parametrize("command, key, code", [("health", "port", 1), ("status", "control", 2)])
+def test_server_is_not_looked_for_at_the_text_of_a_reference(google, config_dir, program, command,
+                                                             key, code):
+    value = "sm://p/x?destination=tempfile" if key == "control" else "sm://p/x"
+    done = program(command, "--config", config_dir({"server": {key: value}}), env=google.env())
+
+    assert done.returncode == code
+    assert f"server.{key}: expected the value itself, found a reference" in done.stderr
 
 
 @pytest.mark.parametrize("url", [
