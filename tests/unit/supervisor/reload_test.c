@@ -344,7 +344,7 @@ static void draining_worker_that_does_not_finish_is_killed(void **state)
 
     signal_it(f, SIGHUP);
 
-    expect_log(f, "did not finish within 501 ms and was killed");
+    expect_log(f, "did not finish within 1001 ms and was killed");
     expect_log(f, "generation 1 has ended");
     assert_int_equal(ask(f, "a.sock"), 2);
     stop_and_expect(f, SIGTERM, 0);

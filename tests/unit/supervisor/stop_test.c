@@ -62,7 +62,7 @@ static void worker_that_does_not_finish_is_killed_after_its_grace(void **state)
     start_serving(f, 1);
 
     stop_and_expect(f, SIGTERM, 0);
-    expect_log(f, "did not finish within 503 ms and was killed");
+    expect_log(f, "did not finish within 1003 ms and was killed");
 }
 
 static void workers_see_the_death_of_their_supervisor(void **state)
