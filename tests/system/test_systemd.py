@@ -10,6 +10,7 @@ import pytest
 from harness import process, wait, wire
 
 UNITS = process.CHECKOUT / "deploy/systemd"
+SANITIZERS = {"libasan8", "libubsan1", "libtsan2"}  # of a build for tests
 PROGRAM = "/srv/sim-exchange/sim-exchange"
 MAX_EXPOSURE = 13  # tenths, of `systemd-analyze security`: 0 is a service that can do nothing
 
@@ -74,9 +75,6 @@ def output(*command):
 
 
 @tool("dpkg-query")
-SANITIZERS = {"libasan8", "libubsan1", "libtsan2"}  # of a build for tests
-
-
 def test_the_packages_that_must_be_installed_are_told(build):
     """Those of the libraries that the files name themselves; libc6 brings libgcc-s1."""
     told = re.search(r"must be\s+installed \((.*)\)", (UNITS / "README.md").read_text())[1]
