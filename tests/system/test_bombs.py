@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 
+from harness import process
 from harness.wait import until
 
 MULTIPART = "multipart/form-data; boundary=b"
@@ -94,6 +95,7 @@ def test_a_form_that_is_a_bomb_is_refused_and_leaves_nothing(bombed):
         assert until(lambda: not spooled(bombed), "no spool file")
 
 
+@pytest.mark.skipif(not process.sees_others(), reason="needs CAP_SYS_PTRACE to look into processes")
 def test_an_upload_in_chunks_of_one_byte_is_written_in_few_pieces(bombed):
     """Each byte would be a system call."""
     [pid] = bombed.workers()

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from harness import database
-from harness.process import CHECKOUT
+from harness.process import CHECKOUT, sees_others
 
 
 def bash(script, cwd, *arguments, env=None):
@@ -258,6 +258,7 @@ def test_cluster_with_a_long_path_has_a_short_socket(home):
     assert not folder.exists()
 
 
+@pytest.mark.skipif(not sees_others(), reason="needs CAP_SYS_PTRACE to look into processes")
 def test_cluster_has_no_network(home):
     one = Cluster(home / "postgres")
 

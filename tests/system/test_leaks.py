@@ -8,6 +8,7 @@ import pytest
 
 from harness import process, wait, wire
 
+SHIPPED = process.CHECKOUT / "build/release"
 PLUGINS = ["hello", "site", "techempower", "probe"]
 SLOW_S = 60
 TARGETS = ["/hello", "/hello/Ada", "/", "/static/site.css", "/json", "/plaintext", "/db",
@@ -18,8 +19,9 @@ TARGETS = ["/hello", "/hello/Ada", "/", "/static/site.css", "/json", "/plaintext
 
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+@pytest.mark.skipif(not (SHIPPED / "sim-exchange").exists(), reason="build/release is not built")
 def test_nothing_is_left_behind_and_nothing_is_touched_that_is_not_ours(new_database, tmp_path):
-    build = process.CHECKOUT / "build/release"
+    build = SHIPPED
     url = new_database()
     config = process.write_config(build, tmp_path, tmp_path / "config",
                                   {"server": {"start_ms": 60000}}, PLUGINS, url)

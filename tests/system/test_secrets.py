@@ -325,6 +325,7 @@ def start(server, google, options, env=None, **config):
                   env={**google.env(), **(env or {})}, wants_database=False)
 
 
+@pytest.mark.skipif(not process.sees_others(), reason="needs CAP_SYS_PTRACE to look into processes")
 def test_plugin_gets_its_values_and_nobody_sees_them(google, server, program):
     google.add("key", VALUE)
     google.add("depth", "12")
@@ -350,6 +351,7 @@ def test_plugin_gets_its_values_and_nobody_sees_them(google, server, program):
     assert VALUE not in effective.stdout + s.output() and calls == len(google.calls)
 
 
+@pytest.mark.skipif(not process.sees_others(), reason="needs CAP_SYS_PTRACE to look into processes")
 def test_nothing_is_asked_for_without_need(google, server, build):
     """No reference: no call, and the module is in nobody's memory.  A disabled plugin has none."""
     google.add("key", VALUE)
@@ -364,6 +366,7 @@ def test_nothing_is_asked_for_without_need(google, server, build):
     assert not any("sx_secret" in text or "libcurl" in text for text in maps)
 
 
+@pytest.mark.skipif(not process.sees_others(), reason="needs CAP_SYS_PTRACE to look into processes")
 def test_plain_secret_of_the_environment_stays_with_the_supervisor(google, server):
     """As far as the configuration says that it is one."""
     s = start(server, google, {"key_of_api": "${API_TOKEN}"}, {

@@ -79,13 +79,15 @@ GOOD = {
     "required": {"host": "127.0.0.1", "sslmode": "require"},
     "verified": {"host": "localhost", "sslmode": "verify-full", "sslrootcert": "authority.pem"},
 }
+# By that name and no other address: where it has two, the last one's reason is told.
+LOCAL = {"host": "localhost", "hostaddr": "127.0.0.1"}
 BAD = {
     "unencrypted": ({"host": "127.0.0.1", "sslmode": "disable"}, "no encryption"),
-    "another authority": ({"host": "localhost", "sslmode": "verify-full",
+    "another authority": ({**LOCAL, "sslmode": "verify-full",
                            "sslrootcert": "stranger.pem"}, "certificate verify failed"),
     "another name": ({"host": "127.0.0.1", "sslmode": "verify-full",
                       "sslrootcert": "authority.pem"}, "does not match host name"),
-    "no authority": ({"host": "localhost", "sslmode": "verify-full",
+    "no authority": ({**LOCAL, "sslmode": "verify-full",
                       "sslrootcert": "absent.pem"}, "absent.pem"),
 }
 
