@@ -38,12 +38,8 @@ class Host:
     """Processors, and the processes that wait for one, in turn."""
 
     def __init__(self, clock, cores):
-        self.clock, self.cores, self.free = clock, cores, cores
+        self.clock, self.free = clock, cores
         self.waiting = collections.deque()
-        self.busy_us = 0.0
-
-    def utilization(self, us):
-        return self.busy_us / (us * self.cores)
 
 
 class Process:
@@ -65,7 +61,6 @@ class Process:
     def step(self):
         mean_us, then = self.jobs.popleft()
         us = self.host.clock.service(mean_us)
-        self.host.busy_us += us
         self.host.clock.after(us, lambda: self.end(then))
 
     def end(self, then):

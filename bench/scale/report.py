@@ -52,8 +52,6 @@ def limits(costs, instances, cores):
     """{what is full: requests a second when it is}"""
     found = {"instances": instances * WORKERS * 1e6 / costs.server_us,
              "database": cores * 1e6 / costs.database_us}
-    if costs.pooler_us:
-        found["one PgBouncer"] = 1e6 / costs.pooler_us
     if costs.locks:
         found["instruments"] = costs.locks * 1e6 / (costs.database_us + costs.commit_us)
     return found

@@ -91,16 +91,18 @@ int sx_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *re
     return rc;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int sx_write_all(int fd, const void *data, size_t len)
 {
+    const char *at = data;
+
     while (len > 0) {
-        ssize_t n = write(fd, data, len);
+        ssize_t n = write(fd, at, len);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return SX_ERR_IO;
-        data += n;
+        at += n;
         len -= (size_t)n;
     }
     return 0;
@@ -125,7 +127,7 @@ static int sync_folder(const char *path)
 
 static int fill_file(int fd, const void *data, size_t len, unsigned mode)
 {
-    if (fchmod(fd, (mode_t)mode) != 0 || write_all(fd, data, len) != 0 || fsync(fd) != 0)
+    if (fchmod(fd, (mode_t)mode) != 0 || sx_write_all(fd, data, len) != 0 || fsync(fd) != 0)
         return SX_ERR_IO;
     return 0;
 }

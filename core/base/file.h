@@ -15,6 +15,9 @@
  * SX_ERR_BUSY above max_bytes. */
 int sx_file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_len);
 
+/* All of it, to a descriptor that blocks.  SX_ERR_IO with errno: a part may have been written. */
+int sx_write_all(int fd, const void *data, size_t len);
+
 /* Atomic: a temporary file beside it, synced, then renamed. */
 int sx_file_write(const char *path, const void *data, size_t len, unsigned mode);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -30,21 +31,6 @@ static int open_memfd(const char *name, bool is_code)
     return fd;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return SX_ERR_IO;
-        data += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 int sx_sealed_create(const char *name, const void *data, size_t len, bool is_code, int *ret_fd)
 {
     int fd = open_memfd(name, is_code);
@@ -52,7 +38,7 @@ int sx_sealed_create(const char *name, const void *data, size_t len, bool is_cod
 
     if (fd < 0)
         return SX_ERR_IO;
-    if (write_all(fd, data, len) == 0 && fcntl(fd, F_ADD_SEALS, SEALS) == 0) {
+    if (sx_write_all(fd, data, len) == 0 && fcntl(fd, F_ADD_SEALS, SEALS) == 0) {
         *ret_fd = fd;
         return 0;
     }

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "secret/secret.h"
@@ -54,23 +55,10 @@ void sx_cli_reader_options(const struct sx_cli_options *opt, char *list[SX_CLI_R
     list[n] = NULL;
 }
 
-static bool write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-
-        if (n <= 0)
-            return false;
-        data += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool write_config(int fd, const struct sx_config *cfg, struct sx_report *rep)
 {
     char *text = sx_config_dump(cfg);
-    bool is_written = text != NULL && write_all(fd, text, strlen(text));
+    bool is_written = text != NULL && sx_write_all(fd, text, strlen(text)) == 0;
 
     if (!is_written)
         sx_report_add(rep, "the configuration cannot be handed over: %s",
@@ -87,7 +75,7 @@ static bool write_faults(int fd, const struct sx_report *rep)
     bool is_written = ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0;
 
     for (size_t i = 0; i < rep->n_faults && is_written; i++)
-        is_written = write_all(fd, rep->faults[i], strlen(rep->faults[i]) + 1);
+        is_written = sx_write_all(fd, rep->faults[i], strlen(rep->faults[i]) + 1) == 0;
     return is_written;
 }
 

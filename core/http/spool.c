@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 /* A body of chunks of one byte would else be a system call for each of them. */
 #define GATHER_BYTES 16384u
@@ -53,24 +54,9 @@ static int take_room(struct sx_spool *s, uint64_t bytes)
     return 0;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return SX_ERR_IO;
-        data += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 static int flush(struct sx_spool *s)
 {
-    int err = write_all(s->fd, s->memory.data, s->memory.len);
+    int err = sx_write_all(s->fd, s->memory.data, s->memory.len);
 
     s->memory.len = 0;
     return err;
@@ -113,7 +99,7 @@ int sx_spool_write(struct sx_spool *s, struct sx_arena *a, const char *dir, uint
     if (s->path != NULL && s->memory.len + len >= GATHER_BYTES) {
         err = flush(s);
         if (err < 0 || len >= GATHER_BYTES)
-            return err < 0 ? err : write_all(s->fd, data, len);
+            return err < 0 ? err : sx_write_all(s->fd, data, len);
     }
     sx_buf_add(&s->memory, data, len);
     return sx_buf_failed(&s->memory) ? SX_ERR_NOMEM : 0;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "secret/secret.h"
 
 #define MAX_PART_BYTES (4u << 20)
@@ -18,23 +19,6 @@ void sx_secret_answer_finish(struct sx_secret_answer *answer)
     free(answer->version);
     free(answer->fault);
     *answer = (struct sx_secret_answer){ .value = NULL };
-}
-
-static int write_all(int fd, const void *data, size_t len)
-{
-    const char *at = data;
-
-    while (len > 0) {
-        ssize_t n = write(fd, at, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return SX_ERR_IO;
-        at += n;
-        len -= (size_t)n;
-    }
-    return 0;
 }
 
 static int read_all(int fd, void *data, size_t len)
@@ -57,9 +41,9 @@ static int read_all(int fd, void *data, size_t len)
 static int write_part(int fd, const char *data, size_t len)
 {
     const uint32_t n = data == NULL ? NONE : (uint32_t)len;
-    int err = len > MAX_PART_BYTES ? SX_ERR_INVALID : write_all(fd, &n, sizeof n);
+    int err = len > MAX_PART_BYTES ? SX_ERR_INVALID : sx_write_all(fd, &n, sizeof n);
 
-    return err != 0 || data == NULL ? err : write_all(fd, data, len);
+    return err != 0 || data == NULL ? err : sx_write_all(fd, data, len);
 }
 
 static int read_part(int fd, char **ret_data, size_t *ret_len)

@@ -28,8 +28,7 @@ def test_the_log_tells_how_many_connections_there_may_be(server):
 
 
 @pytest.mark.parametrize("pooler, is_refused", [("none", True), ("transaction", False)])
-def test_a_start_is_refused_where_they_are_required_to_fit(server, new_database, program, pooler,
-                                                           is_refused):
+def test_a_start_is_refused_where_they_are_required_to_fit(server, new_database, pooler, is_refused):
     """Behind a pooler, one of each worker counts: it listens past it."""
     url = new_database()
     instances = most(url) // 2  # twice 2 each are too many, twice 1 each are not

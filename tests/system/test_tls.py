@@ -119,7 +119,7 @@ def test_what_is_wrong_is_said_and_nothing_is_sent(server, encrypted, why):
     assert s.get("/probe/db/read?tok=a").status == 503
 
 
-def test_a_server_without_tls_is_refused_where_it_is_required(server, cluster):
+def test_a_server_without_tls_is_refused_where_it_is_required(server):
     """A local socket has none and needs none: libpq takes it for encrypted enough, so by TCP."""
     postgres = Postgres()
     try:
