@@ -13,17 +13,18 @@ static const struct {
     const char *path;
     enum bend bend;
     int64_t number;
-    const char *item; /* of a list that is empty */
+    const char *item;     /* of a list that is empty */
+    const char *variable; /* whoever sets it means it */
 } profile[] = {
     /* It kills ten seconds after TERM. */
-    { "server.drain_ms", AT_MOST, 8000, NULL },
+    { "server.drain_ms", AT_MOST, 8000, NULL, NULL },
     /* Its front end keeps connections for 600 s and must not meet one that we close. */
-    { "http.idle_ms", AT_LEAST, 620000, NULL },
+    { "http.idle_ms", AT_LEAST, 620000, NULL, NULL },
     /* An instance may open 100 connections to Cloud SQL, and there are many instances. */
-    { "database.pool_size", AT_MOST, 2, NULL },
+    { "database.pool_size", AT_MOST, 2, NULL, "DATABASE_POOL_SIZE" },
     /* Nobody but its front end can reach the port, from a link-local address; the client is the
      * last entry of X-Forwarded-For. */
-    { "server.trusted_proxies", IF_EMPTY, 0, "169.254.0.0/16" },
+    { "server.trusted_proxies", IF_EMPTY, 0, "169.254.0.0/16", NULL },
 };
 
 static bool is_as_wanted(const json_t *value, size_t i)
@@ -44,6 +45,8 @@ static void bend(struct config_loader *l, size_t i)
     struct config_where where;
     json_t *value;
 
+    if (profile[i].variable != NULL && config_variable_full(l, profile[i].variable) != NULL)
+        return;
     if (config_where_of(l, path, &where) && where.rank == CONFIG_RANK_OVERLAY)
         return;
     if (is_as_wanted(config_tree_get(l->root, path), i))

@@ -213,7 +213,7 @@ const struct config_key config_keys[] = {
       .doc = "transaction: a pooler in transaction mode stands before the database." },
     INT("database.pool_size", database.pool_size, 1, 1000, NULL, "4",
         "Connections per worker, shared and leased together; at most 2 where K_SERVICE is set, unless "
-        "an overlay says more."),
+        "an overlay or the variable DATABASE_POOL_SIZE says more."),
     INT("database.instances", database.instances, 1, 100000, NULL, "1",
         "Instances of the service that may run at once, for the budget of connections."),
     { .path = "database.budget",

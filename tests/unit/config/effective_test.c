@@ -116,38 +116,45 @@ static void each_key_is_printed_with_its_value_and_origin(void **state)
 
 static void cloud_run_bends_defaults_unless_an_overlay_says_otherwise(void **state)
 {
+    static char pool_of_3[] = "DATABASE_POOL_SIZE=3";
     static const struct {
         const char *base, *testing, *path, *value, *origin;
+        char *variable; /* or NULL */
     } cases[] = {
-        { "{}", "{}", "server.drain_ms", "8000", "environment K_SERVICE" },
+        { "{}", "{}", "server.drain_ms", "8000", "environment K_SERVICE", NULL },
         { "{\"server\": {\"drain_ms\": 10000}}", "{}", "server.drain_ms", "8000",
-          "environment K_SERVICE" },
+          "environment K_SERVICE", NULL },
         { "{\"server\": {\"drain_ms\": 5000}}", "{}", "server.drain_ms", "5000",
-          "config/base.json:1" },
+          "config/base.json:1", NULL },
         { "{}", "{\"server\": {\"drain_ms\": 9000}}", "server.drain_ms", "9000",
-          "config/testing.json:1" },
+          "config/testing.json:1", NULL },
         { "{\"http\": {\"idle_ms\": 75000}}", "{}", "http.idle_ms", "620000",
-          "environment K_SERVICE" },
-        { "{\"http\": {\"idle_ms\": 700000}}", "{}", "http.idle_ms", "700000",
-          "config/base.json:1" },
-        { "{}", "{\"http\": {\"idle_ms\": 100}}", "http.idle_ms", "100", "config/testing.json:1" },
-        { "{}", "{}", "database.pool_size", "2", "environment K_SERVICE" },
+          "environment K_SERVICE", NULL },
+        { "{\"http\": {\"idle_ms\": 700000}}", "{}", "http.idle_ms", "700000", "config/base.json:1",
+          NULL },
+        { "{}", "{\"http\": {\"idle_ms\": 100}}", "http.idle_ms", "100", "config/testing.json:1",
+          NULL },
+        { "{}", "{}", "database.pool_size", "2", "environment K_SERVICE", NULL },
         { "{\"database\": {\"pool_size\": 1}}", "{}", "database.pool_size", "1",
-          "config/base.json:1" },
+          "config/base.json:1", NULL },
+        { "{\"database\": {\"pool_size\": \"${DATABASE_POOL_SIZE:-4}\"}}", "{}",
+          "database.pool_size", "2", "environment K_SERVICE", NULL },
+        { "{\"database\": {\"pool_size\": \"${DATABASE_POOL_SIZE:-4}\"}}", "{}",
+          "database.pool_size", "3", "config/base.json:1", pool_of_3 },
         { "{}", "{\"database\": {\"pool_size\": 3}}", "database.pool_size", "3",
-          "config/testing.json:1" },
+          "config/testing.json:1", NULL },
         { "{\"server\": {\"trusted_proxies\": []}}", "{}", "server.trusted_proxies",
-          "[\"169.254.0.0/16\"]", "environment K_SERVICE" },
+          "[\"169.254.0.0/16\"]", "environment K_SERVICE", NULL },
         { "{\"server\": {\"trusted_proxies\": [\"10.0.0.0/8\"]}}", "{}", "server.trusted_proxies",
-          "[\"10.0.0.0/8\"]", "config/base.json:1" },
+          "[\"10.0.0.0/8\"]", "config/base.json:1", NULL },
         { "{}", "{\"server\": {\"trusted_proxies\": []}}", "server.trusted_proxies", "[]",
-          "config/testing.json:1" },
+          "config/testing.json:1", NULL },
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sx_config *cfg = folder_load_well(cases[i].base, cases[i].testing,
-                                                 VARIABLES("K_SERVICE=s"));
+                                                 VARIABLES("K_SERVICE=s", cases[i].variable));
 
         char *text = printed(cfg);
 
