@@ -73,14 +73,10 @@ static void take_key(struct sx_job *job, const json_t *answer)
 static void on_decrypted(struct sx_call *call, void *arg)
 {
     struct sx_job *job = arg;
-    json_t *answer;
+    json_t *answer = sx_job_answer(job, call, "Cloud KMS");
 
-    if (!call->is_ok) {
-        sx_job_fail(job, call->why);
-        return;
-    }
-    answer = json_loadb(call->answer.data, call->answer.len, 0, NULL);
-    take_key(job, answer);
+    if (answer != NULL)
+        take_key(job, answer);
     json_decref(answer);
 }
 
@@ -202,14 +198,10 @@ static void take_metadata(struct sx_job *job, const json_t *answer)
 static void on_metadata(struct sx_call *call, void *arg)
 {
     struct sx_job *job = arg;
-    json_t *answer;
+    json_t *answer = sx_job_answer(job, call, "Cloud Storage");
 
-    if (!call->is_ok) {
-        sx_job_fail(job, call->why);
-        return;
-    }
-    answer = json_loadb(call->answer.data, call->answer.len, 0, NULL);
-    take_metadata(job, answer);
+    if (answer != NULL)
+        take_metadata(job, answer);
     json_decref(answer);
 }
 

@@ -13,7 +13,6 @@
 #include "config/config.h"
 #include "secret/secret.h"
 
-#define PRODUCTION          "production"
 #define EXIT_CONFIG         2
 #define EXIT_NOT_EXECUTED   126 /* as a shell says it */
 #define EXIT_NOT_FOUND      127
@@ -125,7 +124,8 @@ static int find_values(struct sx_secret *secrets, size_t n, bool wants_versions,
 
 int sx_secret_exec(const char *env, bool allows_unpinned, char *const *argv, struct sx_report *rep)
 {
-    const bool wants_versions = env != NULL && !allows_unpinned && strcmp(env, PRODUCTION) == 0;
+    const bool wants_versions = env != NULL && !allows_unpinned &&
+                                sx_config_requires_versions(env, "auto");
     struct sx_secret *secrets;
     size_t n;
     int code;

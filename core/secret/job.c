@@ -49,6 +49,17 @@ void sx_job_finish(struct sx_job *job)
     free(job->key);
 }
 
+json_t *sx_job_answer(struct sx_job *job, const struct sx_call *call, const char *whose)
+{
+    json_t *answer = call->is_ok ? json_loadb(call->answer.data, call->answer.len, 0, NULL) : NULL;
+    char why[96];
+
+    (void)snprintf(why, sizeof why, "expected JSON from %s, found something else", whose);
+    if (answer == NULL)
+        sx_job_fail(job, call->is_ok ? why : call->why);
+    return answer;
+}
+
 int sx_job_check_crc(const json_t *crc, const void *data, size_t len)
 {
     const char *text = json_string_value(crc);

@@ -31,6 +31,8 @@ void sx_job_begin_berglas(struct sx_job *job);
 
 /* Sends the call for job->url, which was just made; NULL url: no memory. */
 void sx_job_call(struct sx_job *job, const char *expected, const char *role, sx_call_done *on_done);
+/* What a call was answered; the caller's; NULL: it failed or is no JSON, and that was the end. */
+json_t *sx_job_answer(struct sx_job *job, const struct sx_call *call, const char *whose);
 /* The end without a value. */
 void sx_job_fail(struct sx_job *job, const char *why);
 /* The end with one; takes value. */

@@ -52,17 +52,10 @@ static void take_payload(struct sx_job *job, const json_t *answer)
 static void on_access(struct sx_call *call, void *arg)
 {
     struct sx_job *job = arg;
-    json_t *answer;
+    json_t *answer = sx_job_answer(job, call, "Secret Manager");
 
-    if (!call->is_ok) {
-        sx_job_fail(job, call->why);
-        return;
-    }
-    answer = json_loadb(call->answer.data, call->answer.len, 0, NULL);
     if (answer != NULL)
         take_payload(job, answer);
-    else
-        sx_job_fail(job, "expected JSON from Secret Manager, found something else");
     json_decref(answer);
 }
 

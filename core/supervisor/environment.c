@@ -19,48 +19,42 @@
     2u /* seats are twice what is asked for: current, draining, starting, spare */
 #define MIN_POOL_THREADS 32u
 
-static bool is_handover(const char *variable)
+static bool is_handover(const void *arg, const char *variable)
 {
+    (void)arg;
     return strncmp(variable, "LISTEN_PID=", 11) == 0 || strncmp(variable, "LISTEN_FDS=", 11) == 0 ||
            strncmp(variable, "LISTEN_FDNAMES=", 15) == 0;
 }
 
-/* The handover was for us: a worker must not take itself for its addressee. */
-static char **copy_variables(void)
+/* A list of the others; the texts are borrowed. */
+static char **variables_without(char **all, bool (*is_one)(const void *arg, const char *variable),
+                                const void *arg)
 {
     size_t n = 0;
     char **envp;
 
-    while (environ[n] != NULL)
+    while (all[n] != NULL)
         n++;
     envp = calloc(n + 1, sizeof *envp);
     if (envp == NULL)
         return NULL;
     n = 0;
-    for (char **at = environ; *at != NULL; at++) {
-        if (!is_handover(*at))
-            envp[n++] = *at;
+    for (; *all != NULL; all++) {
+        if (!is_one(arg, *all))
+            envp[n++] = *all;
     }
     return envp;
+}
+
+static bool is_hidden(const void *config, const char *variable)
+{
+    return sx_config_hides_variable(config, variable);
 }
 
 char **sx_environment_without_secrets(const struct sx_supervisor *sup,
                                       const struct sx_config *config)
 {
-    size_t n = 0;
-    char **envp;
-
-    while (sup->envp[n] != NULL)
-        n++;
-    envp = calloc(n + 1, sizeof *envp);
-    if (envp == NULL)
-        return NULL;
-    n = 0;
-    for (char **at = sup->envp; *at != NULL; at++) {
-        if (!sx_config_hides_variable(config, *at))
-            envp[n++] = *at;
-    }
-    return envp;
+    return variables_without(sup->envp, is_hidden, config);
 }
 
 static char *read_link(const char *link)
@@ -90,7 +84,8 @@ int sx_environment_init(struct sx_supervisor *sup)
 
     sup->exe_fd = open(exe != NULL ? exe : SELF, O_PATH | O_CLOEXEC);
     sup->exe_path = exe != NULL ? strdup(exe) : read_link(SELF);
-    sup->envp = copy_variables();
+    /* The handover was for us: a worker must not take itself for its addressee. */
+    sup->envp = variables_without(environ, is_handover, NULL);
     sup->output_path = find_output();
     return sup->exe_fd >= 0 && sup->exe_path != NULL && sup->envp != NULL ? 0 : SX_ERR_IO;
 }

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from harness import process, wait
-from harness.google import Google
+from harness.google import Body, Google
 
 VALUE = "hunter2-of-the-database"
 NEXT = "hunter3-of-the-database"
@@ -254,3 +254,12 @@ def test_silent_name_server_does_not_outlast_the_deadline(google, build, tmp_pat
 def count_queries(silent, queries):
     while query := silent.recv(512):
         queries.append(query)
+
+
+@pytest.mark.parametrize("call, whose", [(":decrypt", "Cloud KMS"), ("/storage/", "Cloud Storage")])
+def test_answer_that_is_no_json_is_told_with_whose_it_is(google, program, call, whose):
+    google.seal("b", "o", VALUE)
+    google.fault(call, Body(VALUE.encode()))
+    done = program("exec", "--", "env", env={**google.env(), "V": "berglas://b/o"})
+    assert done.returncode == 1 and VALUE not in done.stdout + done.stderr
+    assert f"expected JSON from {whose}, found something else" in done.stderr
