@@ -2,6 +2,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 from runner import process, servers
@@ -48,6 +49,8 @@ def worker_ready(run, kind, rounds):
         trace = server.home / "trace"
         server.start(prefix=["strace", "-f", "--seccomp-bpf", "-qq", "-ttt", "-o", trace,
                              "-e", "trace=execve,execveat,sendmsg"])
+        os.kill(server.child.pids()[1], signal.SIGTERM)  # the tracer itself ignores it
+        server.child.popen.wait(10)
         server.stop()
         took = read_trace(trace.read_text(errors="replace"))
         if took is not None:

@@ -2,15 +2,18 @@
 processor time of each side.  ./dev scale --measure calls it and writes measured.json."""
 import contextlib
 import datetime
+import functools
 import glob
 import json
 import os
 import pathlib
+import random
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
@@ -19,11 +22,11 @@ sys.path[:0] = [str(CHECKOUT / "bench"), str(CHECKOUT / "tests/system"), str(CHE
 import dialect  # noqa: E402
 from harness import database, pooler as pgbouncer, process as harness  # noqa: E402
 from load import DEPOSITS, FOR_PGBENCH  # noqa: E402
+from report import ACCOUNTS, INSTRUMENTS, WRITERS  # noqa: E402
 from runner import process  # noqa: E402
 
 INSTANCES = (1, 2, 4)
 CLIENTS = {"read": 64, "order": 16}
-PRODUCTS = 8
 PLUGINS = {"techempower": {}, "exchange": {"options": dialect.OPTIONS}}
 POOL_SIZE = 4
 
@@ -45,7 +48,7 @@ class Place:
             server.start()
         admin = dialect.Administrator(self.servers[0].port)
         self.accounts = [admin.ask(b"POST", b"/sim/accounts", {"deposits": DEPOSITS})
-                         for _ in range(32)]
+                         for _ in range(ACCOUNTS)]
 
     def families(self, keeper_pid):
         groups = {"server": [s.process.pid for s in self.servers], "database": [keeper_pid]}
@@ -67,7 +70,7 @@ class Place:
 
     def order(self, seconds, clients):
         job = {"ports": [s.port for s in self.servers], "accounts": self.accounts, "seed": 1,
-               "connections": clients, "products": PRODUCTS, "seconds": seconds}
+               "connections": clients, "products": INSTRUMENTS, "seconds": seconds}
         done = subprocess.run([sys.executable, "-B", CHECKOUT / "tests/exchange/load_client.py"],
                               input=json.dumps(job), capture_output=True, text=True, check=True)
         result = json.loads(done.stdout)
@@ -86,37 +89,68 @@ def children_us():
     return (times.children_user + times.children_system) * 1e6
 
 
-def sample(place, keeper_pid, workload, seconds):
-    """One round: requests a second, and the processor time of each side for one of them."""
+def busy_us():
+    """The processors of the machine, whoever they worked for."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        user, nice, system, _, _, irq, softirq, steal = map(int, stat.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) * process.TICK_S * 1e6
+
+
+def sample(place, keeper_pid, workload, clients, seconds):
+    """One round: requests a second, and the processor time of each side for one of them.  The
+    second before it opens connections that were closed in the meantime, and fills their caches."""
+    send = getattr(place, workload)
+    send(1, clients)
     groups = place.families(keeper_pid)
     before = {name: process.Cpu(pids) for name, pids in groups.items()}
-    client_us = children_us()
-    count = getattr(place, workload)(seconds, CLIENTS[workload])
+    log, client_us, all_us = Log(place.url), children_us(), busy_us()
+    count = send(seconds, clients)
     row = {f"{name}_us": cpu.spent()[0] / count for name, cpu in before.items()}
-    return {"rate": count / seconds, "client_us": (children_us() - client_us) / count, **row}
+    row["client_us"] = (children_us() - client_us) / count
+    row["kernel_us"] = max(0, (busy_us() - all_us) / count - sum(row.values()))
+    if workload == "order":
+        row["commit_us"] = log.write_us()
+    return {"rate": count / seconds, **row}
+
+
+def crowd(url, keeper_pid, connections, seconds):
+    """The processor time of the database for one order where so many connections send them, with
+    nothing between: they wait for one another and evict one another's caches."""
+    def orders():
+        return database.query(url, "SELECT count(*) FROM exchange.stored_order")[0][0]
+
+    program = sorted(glob.glob("/usr/lib/postgresql/*/bin/pgbench"))[-1]
+    with subprocess.Popen(
+            [program, "-n", "-M", "prepared", "-D", f"products={INSTRUMENTS}", "-D",
+             f"accounts={ACCOUNTS}", "-c", str(connections), "-T", str(seconds + 2), "-f",
+             CHECKOUT / "tests/exchange/place.pgbench", url], stdout=subprocess.DEVNULL) as running:
+        time.sleep(1)
+        began, count = process.Cpu(process.family(keeper_pid)), orders()
+        time.sleep(seconds)
+        spent_us, count = began.spent()[0], orders() - count
+    assert running.returncode == 0 and count > 0, (running.returncode, count)
+    return spent_us / count
 
 
 def median_of(rows):
     return {key: round(statistics.median(row[key] for row in rows), 2) for key in rows[0]}
 
 
-def alone_us(place, seconds, synchronous):
-    """What one client waits for an order, straight from the database."""
-    program = sorted(glob.glob("/usr/lib/postgresql/*/bin/pgbench"))[-1]
-    done = subprocess.run(
-        [program, "-n", "-M", "prepared", "-D", "products=8", "-D", "accounts=32", "-c", "1", "-T",
-         str(seconds), "-f", CHECKOUT / "tests/exchange/place.pgbench", place.url],
-        capture_output=True, text=True, check=True,
-        env={**os.environ, "PGOPTIONS": f"-c synchronous_commit={synchronous}"})
-    return float(re.search(r"latency average = ([0-9.]+)", done.stdout).group(1)) * 1000
+class Log:
+    """How long the database writes its log, each time."""
 
+    QUERY = "SELECT wal_sync, wal_sync_time + wal_write_time FROM pg_stat_wal"
 
-def commit_us(place, seconds, rounds):
-    """What the disk adds to it: with waiting for it, less without."""
-    database.query(place.url, FOR_PGBENCH.format(n=32))
-    pairs = [(alone_us(place, seconds, "on"), alone_us(place, seconds, "off"))
-             for _ in range(rounds)]
-    return round(max(0, statistics.median(on - off for on, off in pairs)), 1)
+    def __init__(self, url):
+        self.url = url
+        self.before = self.now()
+
+    def now(self):
+        return database.query(self.url, self.QUERY)[0]
+
+    def write_us(self):
+        syncs, ms = (after - before for after, before in zip(self.now(), self.before))
+        return float(ms) * 1000 / syncs if syncs else 0.0
 
 
 def backend_kb(place):
@@ -126,33 +160,53 @@ def backend_kb(place):
     return statistics.median(process.memory_kb(pid)[0] for (pid,) in rows)
 
 
+def points(places, keeper_pid, seconds):
+    """What is sampled in each round: (name, workload, clients, the sampling)."""
+    for workload, clients in CLIENTS.items():
+        for name, n in [*((name, clients) for name in places),
+                        *(("1", clients // n) for n in INSTANCES[1:])]:
+            yield name, workload, n, functools.partial(sample, places[name], keeper_pid, workload,
+                                                       n, seconds)
+
+
+def crowds(url, keeper_pid, seconds):
+    """Each beside the first, so that a slow moment cannot pass for a crowd."""
+    first_us = None
+    for connections in (n * WRITERS for n in INSTANCES):
+        spent_us = crowd(url, keeper_pid, connections, seconds)
+        first_us = first_us or spent_us
+        yield connections, {"database_us": spent_us, "ratio": spent_us / first_us}
+
+
 def measure(build, seconds, rounds):
-    found = {"date": datetime.date.today().isoformat(), "processors": len(os.sched_getaffinity(0)),
-             "pool_size": POOL_SIZE, "clients": CLIENTS, "read": {}, "order": {}, "pooled": {}}
     with contextlib.ExitStack() as stack:
         home = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         keeper = stack.enter_context(subprocess.Popen(
             [CHECKOUT / "scripts/throwaway-postgres", "--durable"], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True))
         url = keeper.stdout.readline().strip()
+        database.query(url, "ALTER SYSTEM SET track_wal_io_timing = on")
+        database.query(url, "SELECT pg_reload_conf()")
         places = {str(n): Place(build, home / str(n), url, n) for n in INSTANCES}
         places["pooled"] = Place(build, home / "pooled", url, 1, pooled=True)
-        samples = {}
-        for turn in range(rounds + 1):  # all in turns, so that a slow moment hits all; one to warm up
-            for name, place in places.items():
-                for workload in CLIENTS:
-                    row = sample(place, keeper.pid, workload, seconds if turn else 1)
-                    if turn:
-                        samples.setdefault((name, workload), []).append(row)
-                    print(f"{name} {workload}: {row['rate']:.0f}/s", flush=True)
-        for (name, workload), rows in samples.items():
-            if name == "pooled":
-                found["pooled"][workload] = median_of(rows)
-            else:
-                found[workload][name] = median_of(rows)
-        found["commit_us"] = commit_us(places["1"], seconds, rounds)
-        found["backend_kb"] = backend_kb(places["1"])
-        for place in places.values():
+        alone = Place(build, home / "alone", url, 1)
+        database.query(alone.url, FOR_PGBENCH.format(n=ACCOUNTS))
+        samples, order = {}, random.Random(1)
+        todo = list(points(places, keeper.pid, seconds))
+        for _ in range(rounds):
+            order.shuffle(todo)  # what comes first after a long load finds another machine
+            rows = [((name, workload, n), take()) for name, workload, n, take in todo]
+            rows += [(("database", "order", n), row)
+                     for n, row in crowds(alone.url, keeper.pid, seconds)]
+            for key, row in rows:
+                samples.setdefault(key, []).append(row)
+                print(*key, median_of([row]), flush=True)
+        kilobytes = backend_kb(places["1"])
+        for place in (*places.values(), alone):
             place.finish()
         keeper.stdin.close()
+    found = {"date": datetime.date.today().isoformat(), "processors": len(os.sched_getaffinity(0)),
+             "clients": CLIENTS, "backend_kb": kilobytes}
+    for (name, workload, n), rows in sorted(samples.items()):
+        found.setdefault(workload, {}).setdefault(name, {})[str(n)] = median_of(rows)
     return found

@@ -96,10 +96,11 @@ class Turns:
 
 
 class Disk:
-    """The log of the database: whoever waits when it is free is written together."""
+    """The log of the database: whoever waits when it is free is written together, by one of them,
+    who has to be given a processor before the next one can write."""
 
-    def __init__(self, clock, mean_us):
-        self.clock, self.mean_us = clock, mean_us
+    def __init__(self, host, mean_us):
+        self.host, self.clock, self.mean_us = host, host.clock, mean_us
         self.waiting, self.is_busy = [], False
 
     def commit(self, then):
@@ -109,7 +110,8 @@ class Disk:
 
     def write(self):
         self.is_busy, group, self.waiting = True, self.waiting, []
-        self.clock.after(self.clock.service(self.mean_us), lambda: self.written(group))
+        self.clock.after(self.clock.service(self.mean_us), lambda: Process(self.host).do(
+            0, lambda: self.written(group)))
 
     def written(self, group):
         self.is_busy = False

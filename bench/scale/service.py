@@ -13,6 +13,7 @@ class Costs:
     database_us: float     # of PostgreSQL, the statement and its share of everything else
     commit_us: float = 0   # waiting for the disk, with the lock held and no processor
     pooler_us: float = 0   # of PgBouncer
+    kernel_us: float = 0   # of nobody: interrupts of network and disk, on the database's machine
     network_us: float = 0  # from the server to the database and back
     locks: int = 0         # instruments, each of which takes one order at a time; 0: none
     accounts: int = 0      # whose balances an order locks: its own, and half the time another's
@@ -24,6 +25,7 @@ class Shape:
     workers: int                # of each instance, and its processors
     connections: int            # of each worker that such a request may use
     database_cores: int
+    is_pipelined: bool = False  # all statements of a worker go to one connection, and wait there
     pooled: int = 0             # connections of PgBouncer to the server; 0: there is none
     poolers: int = 1            # its processes
     is_one_machine: bool = False  # everything, the load too, on database_cores
@@ -39,14 +41,15 @@ class Service:
             host = self.database if shape.is_one_machine else Host(self.clock, shape.workers)
             self.hosts.append(host)
             for _ in range(shape.workers):
-                self.workers.append((Process(host), Turns(shape.connections)))
+                self.workers.append((Process(host), Turns(shape.connections),
+                                     Process(self.database)))
         self.clients = [Process(self.database) for _ in range(shape.instances)]
         self.pooled = Turns(shape.pooled) if shape.pooled else None
         pooler_host = self.database if shape.is_one_machine else Host(self.clock, shape.poolers)
         self.poolers = [Process(pooler_host) for _ in range(shape.poolers)]
         self.locks = [Turns(1) for _ in range(costs.locks)]
         self.accounts = [Turns(1) for _ in range(costs.accounts)]
-        self.disk = Disk(self.clock, costs.commit_us)
+        self.disk = Disk(self.database, costs.commit_us)
         self.n_sent = 0
         self.latencies_us = []
 
@@ -54,12 +57,14 @@ class Service:
 
     def request(self, then):
         began = self.clock.now_us
-        worker, connections = self.workers[self.n_sent % len(self.workers)]
+        worker, connections, backend = self.workers[self.n_sent % len(self.workers)]
         pooler = self.poolers[self.n_sent % len(self.poolers)]
         locks = self.chosen_locks()
         self.n_sent += 1
 
         def answered():
+            if not self.shape.is_pipelined:
+                connections.give()
             self.latencies_us.append(self.clock.now_us - began)
             then()
 
@@ -68,7 +73,6 @@ class Service:
                 lock.give()
             if self.pooled is not None:
                 self.pooled.give()
-            connections.give()
             self.clock.after(self.costs.network_us / 2,
                              lambda: worker.do(self.costs.server_us / 2, answered))
 
@@ -79,7 +83,8 @@ class Service:
                 done()
 
         def execute():
-            Process(self.database).do(self.costs.database_us, committed)
+            where = backend if self.shape.is_pipelined else Process(self.database)
+            where.do(self.costs.database_us + self.costs.kernel_us, committed)
 
         def locked(n=0):
             if n == len(locks):
@@ -96,7 +101,8 @@ class Service:
         def sent():
             self.clock.after(self.costs.network_us / 2, reached)
 
-        worker.do(self.costs.server_us / 2, lambda: connections.take(sent))
+        worker.do(self.costs.server_us / 2,
+                  sent if self.shape.is_pipelined else lambda: connections.take(sent))
 
     def chosen_locks(self):
         """In the order in which they are taken."""

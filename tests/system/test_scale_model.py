@@ -1,4 +1,5 @@
 """The model of docs/scale.md: queues behave as theory says."""
+import json
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ from harness.process import CHECKOUT
 
 sys.path.insert(0, str(CHECKOUT / "bench/scale"))
 
+import report  # noqa: E402
 from network import STAGES, Clock, Disk, Host, Process, Turns  # noqa: E402
 from service import Costs, Service, Shape  # noqa: E402
 
@@ -51,7 +53,7 @@ def test_turns_are_kept_and_a_disk_writes_for_all_who_wait():
     turns.give()
     assert order == [0, 1, 2]
 
-    disk = Disk(clock, 1000)
+    disk = Disk(Host(clock, 1), 1000)
     for n in range(10):
         disk.commit(lambda n=n: order.append((n, clock.now_us)))
     clock.run_until(1e6)
@@ -66,3 +68,11 @@ def test_what_is_full_first_bounds_the_service():
     costs = Costs(client_us=0, server_us=1000, database_us=10)
     assert Service(costs, shape).closed(64, 1) == pytest.approx(8000, rel=0.05)  # eight workers
 
+
+
+def test_the_model_finds_what_was_measured():
+    measured = json.loads((CHECKOUT / "bench/scale/measured.json").read_text())
+    assert report.reproduce(measured)
+    one = measured["read"]["1"][str(measured["clients"]["read"])]
+    one["server_us"] *= 2  # another machine than the one whose rates these are
+    assert not report.reproduce(measured)

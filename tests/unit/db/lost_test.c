@@ -31,11 +31,15 @@ static void open_pool(struct sx_test_db *db, void **state, uint32_t size)
     sx_test_db_open_ready(db);
 }
 
+/* And waits until they are gone: one that dies late could hide from the pool that all were lost. */
 static void kill_backends(void **state)
 {
     sx_test_sql(
         server_of(state)->url,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sx-test'");
+    sx_test_sql_await(
+        server_of(state)->url,
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'sx-test'");
 }
 
 static void submit(struct sx_test_db *db, struct sx_test_op *t, const char *sql, uint32_t flags)
