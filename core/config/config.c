@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 #define DEFAULT_DIR "config"
 #define DEFAULT_ENV "development"
@@ -37,6 +38,10 @@ static void pick_environment(struct config_loader *l, const char *env)
     if (env == NULL) {
         env = DEFAULT_ENV;
         where.source = "default";
+    }
+    if (!sx_is_utf8(env, strlen(env))) {
+        config_fault_add(l, &where, NULL, "expected the name of an environment, found no UTF-8");
+        env = DEFAULT_ENV;
     }
     l->env = strdup(env);
     config_origin_set(l, &where, "env");
@@ -96,15 +101,33 @@ static void loader_finish(struct config_loader *l)
 static int keep_root_dir(struct config_loader *l)
 {
     char folder[PATH_MAX];
-    char *slash = realpath(l->dir, folder) == NULL ? NULL : strrchr(folder, '/');
+    char *slash = realpath(l->dir, folder) != NULL && sx_is_utf8(folder, strlen(folder))
+                      ? strrchr(folder, '/')
+                      : NULL;
 
     if (slash != NULL)
         *(slash == folder ? slash + 1 : slash) = '\0';
     return json_object_set_new(l->root, "root_dir", json_string(slash != NULL ? folder : "."));
 }
 
+/* Else no path could be told, or made absolute. */
+static bool has_readable_folder(struct config_loader *l)
+{
+    const struct config_where where = { .rank = CONFIG_RANK_ENVIRONMENT, .source = "command line" };
+    char folder[PATH_MAX];
+
+    if (realpath(l->dir, folder) == NULL || sx_is_utf8(folder, strlen(folder)))
+        return true;
+    config_fault_add(
+        l, &where, NULL,
+        "expected a folder of the configuration whose path is UTF-8, found other bytes");
+    return false;
+}
+
 static void read_files(struct config_loader *l)
 {
+    if (!has_readable_folder(l))
+        return;
     (void)config_file_read(l, &l->base); /* a failure is a fault, and told as such */
     (void)config_overlay_read(l);
 }

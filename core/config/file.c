@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 
 static void unreadable(struct config_loader *l, const struct config_file *file, int rc)
 {
@@ -31,9 +32,20 @@ static void unreadable(struct config_loader *l, const struct config_file *file, 
                          strerror(err));
 }
 
+/* jansson shows what it found as it was, and cut anywhere. */
+static void make_printable(char *text)
+{
+    for (size_t len; *text != '\0'; text += len) {
+        len = sx_utf8_length(text, strlen(text));
+        if (len == 0 || (unsigned char)*text < ' ') {
+            *text = '?';
+            len = 1;
+        }
+    }
+}
+
 /* "… near '}'": jansson says where it stood, which helps. */
-static void malformed(struct config_loader *l, const struct config_file *file,
-                      const json_error_t *err)
+static void malformed(struct config_loader *l, const struct config_file *file, json_error_t *err)
 {
     struct config_where where = { .rank = file->rank, .line = err->line, .source = file->name };
 
@@ -42,6 +54,7 @@ static void malformed(struct config_loader *l, const struct config_file *file,
         l->is_out_of_memory = true;
         return;
     }
+    make_printable(err->text);
     config_fault_add(l, &where, NULL, "expected JSON, found a fault in column %d: %s", err->column,
                      err->text);
 }

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 static const struct config_where by_default = { .rank = CONFIG_RANK_BASE, .source = "default" };
 
 /* ------------------------------------------------------------------ defaults */
@@ -42,16 +44,26 @@ static void default_keys(struct config_loader *l, const struct config_key *table
 
 static void set_default_text(struct config_loader *l, const char *path, const char *text)
 {
+    json_t *value = sx_is_utf8(text, strlen(text)) ? json_string(text) : json_null();
+
+    if (json_is_null(value))
+        config_fault_add(l, &by_default, path, "expected a path in UTF-8, found other bytes");
     config_origin_set(l, &by_default, path);
-    if (config_tree_set(l->root, path, json_string(text)) != 0)
+    if (config_tree_set(l->root, path, value) != 0)
         l->is_out_of_memory = true;
 }
 
 static void default_state_dir(struct config_loader *l, const char *path)
 {
+    static const struct config_where where = { .rank = CONFIG_RANK_ENVIRONMENT,
+                                               .source = "environment TMPDIR" };
     const char *tmp = config_variable_full(l, "TMPDIR");
     char text[PATH_MAX];
 
+    if (tmp != NULL && (*tmp != '/' || !sx_is_utf8(tmp, strlen(tmp)))) {
+        config_fault_add(l, &where, path, "expected an absolute path in UTF-8, found another text");
+        tmp = NULL;
+    }
     (void)snprintf(text, sizeof text, "%s/sim-exchange-%lu", tmp != NULL ? tmp : "/tmp",
                    (unsigned long)config_user(l));
     set_default_text(l, path, text);
@@ -97,7 +109,7 @@ static json_t *absolute(struct config_loader *l, const char *text)
     struct sx_buf b;
     const char *whole;
 
-    if (realpath(l->dir, folder) == NULL)
+    if (realpath(l->dir, folder) == NULL || !sx_is_utf8(folder, strlen(folder)))
         return NULL;
     *strrchr(folder, '/') = '\0';
     sx_buf_init(&b, CONFIG_MAX_TEXT_BYTES);
@@ -283,6 +295,7 @@ void config_drop_faulty(struct config_loader *l)
     for (const struct config_key *key = config_keys; key->path != NULL; key++)
         if (json_is_null(config_tree_get(l->root, key->path)))
             set_default(l, key, key->path);
+    complete_paths(l, config_keys, "", NULL);
     json_object_foreach_safe(plugins, next, name, entry)
     {
         if (has_faulty_key(entry))

@@ -45,6 +45,18 @@ static const struct broken cases[] = {
       .testing = "{\n\"database\": { \"queue\": 99999999999999999999 }}",
       .message = "config/testing.json:2: expected JSON, found a fault in column 43: "
                  "too big integer near '99999999999999999999'" },
+    { .name = "a character in an escape, of which the parser shows a half",
+      .testing = "{\n\"a\\u0é\": 1}",
+      .message = "config/testing.json:2: expected JSON, found a fault in column 6: "
+                 "invalid escape near '\"a\\u0?'" },
+    { .name = "bytes in TMPDIR",
+      .environ_ = VARIABLES("TMPDIR=/tmp/\xff"),
+      .message = "environment TMPDIR: server.state_dir: expected an absolute path in UTF-8, found "
+                 "another text" },
+    { .name = "a TMPDIR that is relative",
+      .environ_ = VARIABLES("TMPDIR=tmp"),
+      .message = "environment TMPDIR: server.state_dir: expected an absolute path in UTF-8, found "
+                 "another text" },
     { .name = "a fault in the base",
       .base = "{\n\"server\": {\"port\": null}}",
       .message = "config/base.json:2: server.port: expected an integer, found null\n"
@@ -411,6 +423,7 @@ static void an_unknown_environment_is_told_with_those_that_exist(void **state)
                      "There are: development, production, testing." },
         { "base", "config/base.json: unknown environment \"base\"\n"
                   "There are: development, production, testing." },
+        { "\xff", "command line: expected the name of an environment, found no UTF-8" },
         { "../config/testing", "config/../config/testing.json: unknown environment "
                                "\"../config/testing\"\n"
                                "There are: development, production, testing." },
