@@ -79,7 +79,7 @@ void sx_worker_budget_check(struct sx_worker *w, struct sx_report *rep)
                   text);
 }
 
-/* --- While it serves ------------------------------------------------------------------------- */
+/* --- Once the database is there -------------------------------------------------------------- */
 
 static void ask_on_thread(struct sx_work_item *item, uint32_t thread)
 {
@@ -102,8 +102,9 @@ static void tell(struct sx_work_item *item)
 
 void sx_worker_budget(struct sx_worker *w)
 {
-    if (w->pool == NULL)
+    if (w->has_budget || w->spec.index != 0 || w->is_check || w->work == NULL)
         return;
+    w->has_budget = true;
     w->budget.run = ask_on_thread;
     w->budget.done = tell;
     (void)sx_work_submit(w->work, &w->budget);

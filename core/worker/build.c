@@ -113,6 +113,8 @@ static void on_db_ready(void *arg, bool is_ready, const char *why)
 
     (void)why;
     w->is_db_ready = is_ready;
+    if (is_ready)
+        sx_worker_budget(w);
 }
 
 static void say_migration(void *arg, const char *line)

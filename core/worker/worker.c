@@ -116,8 +116,6 @@ static int begin_serving(struct sx_worker *w)
         if (sx_http_server_listen(w->http, w->spec.listen_fds[i]) < 0)
             return SX_ERR_IO;
     w->phase = WORKER_SERVING;
-    if (w->spec.index == 0)
-        sx_worker_budget(w);
     return 0;
 }
 

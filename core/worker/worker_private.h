@@ -58,7 +58,7 @@ struct sx_worker {
     struct sx_worker_fault *fault; /* owned */
     struct sx_work_item budget;
     int budget_max; /* what the server allows, or a negative code */
-    bool is_http_drained, is_db_ready, has_db;
+    bool is_http_drained, is_db_ready, has_db, has_budget;
     uint32_t grace_ms, idle_ms; /* of the drain */
     uint32_t stream_ms;         /* how long streams may go on in it; 0: they do not */
 };
@@ -76,7 +76,7 @@ bool sx_worker_log_db(void *arg, int severity, const char *text);
 
 /* budget.c: connections of all workers of all instances against the server's max_connections.
  * check asks at once and reports a fault where the configuration requires them to fit; the other
- * asks on a pool thread and says it in the log. */
+ * asks on a pool thread, the first time that the database is ready, and says it in the log. */
 void sx_worker_budget_check(struct sx_worker *w, struct sx_report *rep);
 void sx_worker_budget(struct sx_worker *w);
 void sx_worker_files(struct sx_worker *w); /* before the loop listens */
