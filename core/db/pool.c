@@ -15,6 +15,10 @@
 #include "base/error.h"
 #include "base/log.h"
 
+/* Of a start: a reader and a writer.  The others would keep the server from answering these, and
+ * come when one of them is up (come_up in conn.c). */
+#define FIRST_CONNS 2u
+
 enum { MAX_ROUNDS = 8, LOG_EVERY_MS = 1000, PROBE_EVERY_NS = 1000000000 };
 
 /* --- telling -------------------------------------------------------------------- */
@@ -356,7 +360,10 @@ static int start(struct sx_db_pool *pool)
     pool->n_handles += 2;
     (void)uv_prepare_start(&pool->prepare, on_prepare);
     for (uint32_t i = 0; i < pool->set.size; i++)
-        sx_db_conn_start(&pool->conns[i]);
+        if (i < FIRST_CONNS)
+            sx_db_conn_start(&pool->conns[i]);
+        else
+            pool->conns[i].retry_ms = uv_now(loop) + pool->set.connect_ms;
     return 0;
 }
 

@@ -311,35 +311,74 @@ static int count_waiting(int listener)
     return n;
 }
 
+/* A server where nobody accepts. */
+struct silent {
+    char dir[sizeof "/tmp/sx-silent-XXXXXX"];
+    struct sockaddr_un at;
+    int fd;
+};
+
+static void silent_start(struct silent *s)
+{
+    *s = (struct silent){ .dir = "/tmp/sx-silent-XXXXXX", .at = { .sun_family = AF_UNIX } };
+    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_non_null(mkdtemp(s->dir));
+    (void)snprintf(s->at.sun_path, sizeof s->at.sun_path, "%s/.s.PGSQL.5432", s->dir);
+    assert_int_equal(bind(s->fd, (struct sockaddr *)&s->at, sizeof s->at), 0);
+    assert_int_equal(listen(s->fd, 100), 0);
+}
+
+static void silent_finish(struct silent *s)
+{
+    (void)close(s->fd);
+    (void)unlink(s->at.sun_path);
+    (void)rmdir(s->dir);
+}
+
+static void only_two_connections_are_made_until_one_of_them_is_there(void **state)
+{
+    struct silent silent;
+    struct sx_test_db db;
+    char url[128];
+
+    (void)state;
+    silent_start(&silent);
+    (void)snprintf(url, sizeof url, "host=%s user=postgres dbname=postgres", silent.dir);
+    sx_test_db_init(&db, url);
+    db.set.size = 4;
+    db.set.connect_ms = 60000;
+    sx_test_db_open(&db);
+    for (int i = 0; i < 10; i++) /* ticks */
+        (void)uv_run(&db.loop, UV_RUN_ONCE);
+    assert_int_equal(count_waiting(silent.fd), 2);
+
+    sx_test_db_finish(&db);
+    silent_finish(&silent);
+}
+
 static void host_that_is_silent_does_not_hide_the_other_host(void **state)
 {
-    struct sockaddr_un at = { .sun_family = AF_UNIX };
-    int silent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    char url[512], dir[] = "/tmp/sx-silent-XXXXXX";
+    struct silent silent;
+    char url[512];
     struct sx_test_op t;
     struct sx_test_db db;
 
-    assert_non_null(mkdtemp(dir));
-    (void)snprintf(at.sun_path, sizeof at.sun_path, "%s/.s.PGSQL.5432", dir);
-    assert_int_equal(bind(silent, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(silent, 100), 0); /* and nobody accepts */
-    (void)snprintf(url, sizeof url, "host=%s,%s user=postgres dbname=postgres", dir,
+    silent_start(&silent);
+    (void)snprintf(url, sizeof url, "host=%s,%s user=postgres dbname=postgres", silent.dir,
                    server_of(state)->dir);
     sx_test_db_init(&db, url);
     db.set.size = 4;
     db.set.connect_ms = 1000;
     sx_test_db_open_ready(&db);
     assert_string_equal(sx_test_db_value(&db, &t, "SELECT 1"), "1");
-    assert_true(count_waiting(silent) > 0);
+    assert_true(count_waiting(silent.fd) > 0);
     kill_backends(state);
     sx_test_db_run_ready(&db, false);
     sx_test_db_run_ready(&db, true);
-    assert_int_equal(count_waiting(silent), 0); /* it is known now, and tried last */
+    assert_int_equal(count_waiting(silent.fd), 0); /* it is known now, and tried last */
 
     sx_test_db_finish(&db);
-    (void)close(silent);
-    (void)unlink(at.sun_path);
-    (void)rmdir(dir);
+    silent_finish(&silent);
 }
 
 static void closing_while_a_name_is_looked_up_leaks_nothing(void **state)
@@ -380,6 +419,7 @@ int main(void)
         cmocka_unit_test(hosts_are_tried_in_turn_until_one_takes_writes),
         cmocka_unit_test(name_that_does_not_resolve_is_told_and_does_not_block),
         cmocka_unit_test(name_that_nobody_looks_up_does_not_hide_the_other_host),
+        cmocka_unit_test(only_two_connections_are_made_until_one_of_them_is_there),
         cmocka_unit_test(host_that_is_silent_does_not_hide_the_other_host),
         cmocka_unit_test(closing_while_a_name_is_looked_up_leaks_nothing),
     };
