@@ -165,10 +165,17 @@ static void drop_pg(struct sx_db_conn *conn)
     clear_pipeline(conn);
 }
 
-/* The first line of a message of libpq, without its end. */
-static void first_line(char *to, size_t size, const char *message)
+void sx_db_conn_message(char *to, size_t size, const char *message)
 {
-    (void)snprintf(to, size, "%.*s", (int)strcspn(message, "\n"), message);
+    static const char further[] = "\nconnection to server ";
+    size_t len = 0;
+
+    do {
+        message += *message == '\n';
+        len += (size_t)snprintf(to + len, size - len, "%s%.*s", len > 0 ? "; " : "",
+                                (int)strcspn(message, "\n"), message);
+        message = strstr(message, further);
+    } while (message != NULL && len < size);
 }
 
 static void warn_lost(struct sx_db_pool *pool, const char *what, const char *why)
@@ -192,7 +199,7 @@ void sx_db_conn_lose(struct sx_db_conn *conn, const char *why)
         return;
     if (was_up)
         pool->lost_ns = uv_hrtime();
-    first_line(text, sizeof text, why[0] != '\0' ? why : "the server is gone");
+    sx_db_conn_message(text, sizeof text, why[0] != '\0' ? why : "the server is gone");
     conn->n_failures = is_steady ? 0 : conn->n_failures + 1;
     drop_pg(conn);
     sx_db_conn_become(conn, CONN_AWAY);

@@ -369,6 +369,8 @@ void sx_db_conn_flush(struct sx_db_conn *conn);
 void sx_db_conn_unwatch(struct sx_db_conn *conn);
 /* What libpq keeps on our side of it as we want it: notices ignored, nothing traced. */
 void sx_db_conn_quiet(PGconn *pg);
+/* The first line of a message of libpq, and that of each further host that it has tried. */
+void sx_db_conn_message(char *to, size_t size, const char *message);
 /* A listener is, once somebody listens. */
 bool sx_db_conn_is_needed(const struct sx_db_conn *conn);
 void sx_db_conn_tick(struct sx_db_conn *conn, uint64_t now_ms);

@@ -13,7 +13,7 @@
 
 int session_open(struct session *s, const char *url, uint32_t connect_ms)
 {
-    char seconds[16];
+    char seconds[16], why[SX_DB_WHY];
     const char *keys[] = { "dbname", "connect_timeout", "client_encoding",
                            "fallback_application_name", NULL };
     const char *values[] = { url, seconds, "UTF8", "sim-exchange migrate", NULL };
@@ -24,8 +24,8 @@ int session_open(struct session *s, const char *url, uint32_t connect_ms)
         sx_db_conn_quiet(s->pg);
         return 0;
     }
-    sx_report_add(s->faults, "database: cannot connect: %.*s",
-                  (int)strcspn(PQerrorMessage(s->pg), "\n"), PQerrorMessage(s->pg));
+    sx_db_conn_message(why, sizeof why, PQerrorMessage(s->pg));
+    sx_report_add(s->faults, "database: cannot connect: %s", why);
     session_close(s);
     return SX_ERR_CLOSED;
 }

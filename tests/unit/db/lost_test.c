@@ -260,6 +260,23 @@ static void name_that_does_not_resolve_is_told_and_does_not_block(void **state)
     sx_test_db_finish(&db);
 }
 
+static void each_host_that_was_tried_is_told_with_its_reason(void **state)
+{
+    struct sx_test_db db;
+
+    (void)state;
+    sx_test_db_init(&db, "postgresql:///db?host=/no/such/folder,/nor/such/one&user=nobody");
+    sx_test_db_open(&db);
+    while (db.n_not_ready == 0)
+        (void)uv_run(&db.loop, UV_RUN_ONCE);
+
+    assert_string_equal(db.why, "connection to server on socket \"/no/such/folder/.s.PGSQL.5432\""
+                                " failed: No such file or directory; connection to server on socket"
+                                " \"/nor/such/one/.s.PGSQL.5432\" failed: No such file or"
+                                " directory");
+    sx_test_db_finish(&db);
+}
+
 /* In the place of the C library's: a name server that is silent for one name until it is told. */
 static uv_sem_t name_server;
 
@@ -418,6 +435,7 @@ int main(void)
         cmocka_unit_test(failures_are_logged_once_a_second_at_most),
         cmocka_unit_test(hosts_are_tried_in_turn_until_one_takes_writes),
         cmocka_unit_test(name_that_does_not_resolve_is_told_and_does_not_block),
+        cmocka_unit_test(each_host_that_was_tried_is_told_with_its_reason),
         cmocka_unit_test(name_that_nobody_looks_up_does_not_hide_the_other_host),
         cmocka_unit_test(only_two_connections_are_made_until_one_of_them_is_there),
         cmocka_unit_test(host_that_is_silent_does_not_hide_the_other_host),
