@@ -81,7 +81,7 @@ static int run_serve(const struct sx_cli_options *opt)
     sx_supervisor_hold_signals();
     sx_report_init(&rep);
     if (sx_cli_load_with_secrets(opt, false, &rep, &set.config) < 0)
-        return sx_cli_tell(&rep, 2);
+        return sx_cli_tell(&rep, SX_EXIT_CONFIG);
     if (sx_privileges_begin(set.config) < 0) {
         sx_report_add(&rep, "privileges cannot be given up: %s", strerror(errno));
         sx_config_destroy(set.config);
@@ -155,7 +155,7 @@ static int run_release(const struct sx_cli_options *opt)
         return ask(opt, command);
     sx_report_init(&rep);
     sx_report_add(&rep, "release: expected the name of one plugin, found %d", opt->n_rest);
-    return sx_cli_tell(&rep, 2);
+    return sx_cli_tell(&rep, SX_EXIT_CONFIG);
 }
 
 /* A service manager tells no more than healthy from not: every failure is a 1. */
@@ -247,7 +247,7 @@ static int run_describe(const struct sx_cli_options *opt)
     sx_report_init(&rep);
     if (opt->n_rest != 1) {
         sx_report_add(&rep, "describe: expected one file, found %d", opt->n_rest);
-        return sx_cli_tell(&rep, 2);
+        return sx_cli_tell(&rep, SX_EXIT_CONFIG);
     }
     (void)snprintf(opt->running, SX_CLI_MAX_RUNNING, "%s: a plugin", opt->rest[0]);
     if (sx_plugin_describe(opt->rest[0], &rep, stdout) < 0)
@@ -551,7 +551,7 @@ static int run_in_child(const struct command *c, struct sx_cli_options *opt)
                   WIFEXITED(status)             ? "it called exit"
                   : WTERMSIG(status) == SIGALRM ? "it took longer than a minute"
                                                 : strsignal(WTERMSIG(status)));
-    return 2;
+    return SX_EXIT_CONFIG;
 }
 
 int main(int argc, char **argv)
@@ -566,9 +566,10 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "verify-plugins") == 0)
         return sx_worker_verify_main(argv[2]);
     if (argc >= 3 && strcmp(argv[1], "read-config") == 0)
-        return parse(argc - 2, argv + 2, &opt) < 0 ? 2 : sx_cli_read_config(argv[2], &opt);
+        return parse(argc - 2, argv + 2, &opt) < 0 ? SX_EXIT_CONFIG
+                                                   : sx_cli_read_config(argv[2], &opt);
     if (argc < 2)
-        return usage(stderr, 2);
+        return usage(stderr, SX_EXIT_CONFIG);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
         return usage(stdout, 0);
@@ -589,5 +590,5 @@ int main(int argc, char **argv)
         return c->maps_plugins ? run_in_child(c, &opt) : finish_output(c->run(&opt));
     }
     (void)fprintf(stderr, "sim-exchange: there is no command \"%s\"\n", argv[1]);
-    return usage(stderr, 2);
+    return usage(stderr, SX_EXIT_CONFIG);
 }

@@ -1,5 +1,5 @@
 /*
- * base/error.h - the result codes of the core.
+ * base/error.h - the result codes of the core, and of its processes.
  *
  * A function that can fail returns 0 or one of these; the numbers are those of
  * <sx/plugin.h> (core/plugin asserts it), so that a code can pass through unchanged.
@@ -20,5 +20,9 @@ enum sx_err {
     SX_ERR_NOSYS = -10,
     SX_ERR_IO = -11, /* the core's own: errno tells more */
 };
+
+/* What the program says by its status: 2 is a fault of what somebody wrote, in the configuration, a
+ * plugin or the command line, and trying again is no use. */
+enum sx_exit { SX_EXIT_CLEAN = 0, SX_EXIT_FAILURE = 1, SX_EXIT_CONFIG = 2 };
 
 #endif /* SX_BASE_ERROR_H */

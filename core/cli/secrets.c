@@ -13,7 +13,6 @@
 #include "cli/cli.h"
 #include "secret/secret.h"
 
-#define EXIT_CONFIG 2
 
 int sx_cli_exec(const struct sx_cli_options *opt)
 {
@@ -24,7 +23,7 @@ int sx_cli_exec(const struct sx_cli_options *opt)
     if (opt->n_rest > 0)
         return sx_cli_tell(&rep, sx_secret_exec(env, opt->unpinned, opt->rest, &rep));
     sx_report_add(&rep, "exec: expected a command behind --, found none");
-    return sx_cli_tell(&rep, EXIT_CONFIG);
+    return sx_cli_tell(&rep, SX_EXIT_CONFIG);
 }
 
 int sx_cli_secrets(const struct sx_cli_options *opt)
@@ -37,7 +36,7 @@ int sx_cli_secrets(const struct sx_cli_options *opt)
         return sx_cli_tell(&rep, sx_secrets_tell(&src, stdout, &rep));
     sx_report_add(&rep, "secrets: expected check, found %s",
                   opt->n_rest == 0 ? "nothing" : opt->rest[0]);
-    return sx_cli_tell(&rep, EXIT_CONFIG);
+    return sx_cli_tell(&rep, SX_EXIT_CONFIG);
 }
 
 /* --- the reader ------------------------------------------------------------------------------- */
@@ -84,7 +83,7 @@ int sx_cli_read_config(const char *fd_text, const struct sx_cli_options *opt)
     struct sx_config *cfg = NULL;
     struct sx_report rep;
     uint64_t fd;
-    int code = EXIT_CONFIG;
+    int code = SX_EXIT_CONFIG;
 
     if (sx_parse_uint(fd_text, strlen(fd_text), &fd) != 0 || fd > INT_MAX)
         return code;

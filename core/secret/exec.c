@@ -13,7 +13,6 @@
 #include "config/config.h"
 #include "secret/secret.h"
 
-#define EXIT_CONFIG         2
 #define EXIT_NOT_EXECUTED   126 /* as a shell says it */
 #define EXIT_NOT_FOUND      127
 #define DEFAULT_DEADLINE_MS 10000u
@@ -118,7 +117,7 @@ static int find_values(struct sx_secret *secrets, size_t n, bool wants_versions,
     for (size_t i = 0; i < n; i++)
         is_sound = sx_secret_is_sound(&secrets[i], wants_versions, rep) && is_sound;
     if (!is_sound)
-        return EXIT_CONFIG;
+        return SX_EXIT_CONFIG;
     return n > 0 && sx_secrets_resolve(NULL, &set, secrets, n, rep) != 0 ? EXIT_FAILURE : 0;
 }
 

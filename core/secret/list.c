@@ -9,7 +9,6 @@
 #include "config/config.h"
 #include "secret/secret.h"
 
-#define EXIT_CONFIG 2
 
 struct list {
     struct sx_secret *v; /* owned, with their places and references */
@@ -122,7 +121,7 @@ static int look_up(struct list *list, bool wants_versions, FILE *out, struct sx_
     for (size_t i = 0; i < list->n; i++)
         is_sound = sx_secret_is_sound(&list->v[i], false, rep) && is_sound;
     if (!is_sound)
-        return EXIT_CONFIG;
+        return SX_EXIT_CONFIG;
     err = sx_secrets_fetch(&set, list->v, list->n, rep);
     print(list, out);
     set.is_text = true;
@@ -133,7 +132,7 @@ static int look_up(struct list *list, bool wants_versions, FILE *out, struct sx_
         return EXIT_FAILURE;
     for (size_t i = 0; i < list->n && wants_versions; i++)
         is_sound = sx_secret_is_sound(&list->v[i], true, rep) && is_sound;
-    return is_sound ? 0 : EXIT_CONFIG;
+    return is_sound ? 0 : SX_EXIT_CONFIG;
 }
 
 int sx_secrets_tell(const struct sx_config_source *src, FILE *out, struct sx_report *rep)
@@ -149,5 +148,5 @@ int sx_secrets_tell(const struct sx_config_source *src, FILE *out, struct sx_rep
     for (size_t i = 0; i < list.n; i++)
         free((void *)(uintptr_t)list.v[i].reference);
     sx_secrets_finish(list.v, list.n);
-    return config != 0 ? EXIT_CONFIG : code;
+    return config != 0 ? SX_EXIT_CONFIG : code;
 }

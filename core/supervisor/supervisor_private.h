@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/report.h"
@@ -28,8 +29,6 @@
 #define SX_QUICK_STOP_MS       1000u
 #define SX_DRAIN_SLACK_MS \
     1000u /* a worker ends by itself soon after its grace; only then we kill */
-
-enum sx_exit { SX_EXIT_CLEAN = 0, SX_EXIT_FAILURE = 1, SX_EXIT_CONFIG = 2 };
 
 /* --- children: child.c, spawn.c ---------------------------------------------------------- */
 

@@ -38,7 +38,7 @@ int sx_worker_verify_main(const char *spec_text)
     sx_report_init(&rep);
     if (sx_worker_read_inheritance(&w, spec_text, &rep) != 0) {
         sx_report_print(&rep, stderr);
-        return 2;
+        return SX_EXIT_CONFIG;
     }
     if (verify(&w, &rep) != 0) {
         sx_worker_tell_faults(&w, &rep);

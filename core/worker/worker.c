@@ -292,7 +292,7 @@ static int fail(struct sx_worker *w, struct sx_report *rep)
     sx_report_finish(rep);
     sx_log_destroy(w->log);
     /* Half of it was built: a process that serves nothing need not take it apart. */
-    _exit(2);
+    _exit(SX_EXIT_CONFIG);
 }
 
 static int run(struct sx_worker *w)
@@ -329,7 +329,7 @@ int sx_worker_main(const char *spec_text, bool is_check)
     sx_worker_slice_short();
     if (sx_worker_read_inheritance(w, spec_text, &rep) < 0) {
         sx_report_print(&rep, stderr);
-        return 2;
+        return SX_EXIT_CONFIG;
     }
     if (watch_supervisor(w) < 0) {
         sx_report_finish(&rep);
