@@ -8,11 +8,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "secret/secret.h"
-
 
 int sx_cli_exec(const struct sx_cli_options *opt)
 {
