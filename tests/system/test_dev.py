@@ -186,8 +186,8 @@ class Cluster:
         self.process.stdin.close()
         assert self.process.wait(60) == 0
         self.process.stdout.close()
-        os.set_blocking(self.lives, False)
-        assert os.read(self.lives, 1) == b"", "somebody is left"  # else BlockingIOError
+        assert select.select([self.lives], [], [], 60)[0], "somebody is left"
+        assert os.read(self.lives, 1) == b""
         os.close(self.lives)
 
     def kill(self):

@@ -304,6 +304,7 @@ def test_a_slow_network_is_no_fault(stage, piece, delay_s):
         traffic.await_success()
         stage.proxy.slow_down(piece, delay_s)
         stage.proxy.drop_links()
+        until(stage.is_ready, "ready again")  # both workers: a client may change to the other one
         traffic.await_success()
         began = time.monotonic()
         until(lambda: sum(a.began > began for a in traffic.answers) > 60, "some more answers")
