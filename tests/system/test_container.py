@@ -34,7 +34,7 @@ def stages():
 
 
 def test_image_has_its_stages_and_ends_with_the_runtime():
-    assert stages() == ["packages", "build", "test", "collect", "runtime"]
+    assert stages() == ["packages", "build", "tests", "test", "collect", "runtime"]
 
 
 def test_image_asks_no_registry_but_for_its_base():
@@ -42,7 +42,7 @@ def test_image_asks_no_registry_but_for_its_base():
 
     assert not re.search(r"^#\s*(syntax|escape|check)\s*=", text, re.MULTILINE)  # fetches a parser
     sources = [line.split()[1] for line in instructions() if line.startswith("FROM")]
-    assert sources == ["${BASE}", "packages", "packages", "build", "scratch"]
+    assert sources == ["${BASE}", "packages", "packages", "scratch", "build", "scratch"]
     for line in instructions():
         assert "<<" not in line and "--link" not in line and not line.startswith("ADD"), line
         copied = re.search(r"--from=(\S+)", line)
