@@ -139,7 +139,7 @@ def test_whoever_asks_for_a_bad_change_is_told_why_with_the_plugin(server, progr
     s.rewrite(plugins=["hello", "probe"])
     told = command(program, s, "reload")
     assert (told.returncode, told.stdout.startswith("generation ")) == (0, True), told.stderr
-    assert s.get("/probe/ok").status == 200
+    wait.until(lambda: s.get("/probe/ok").status == 200, "the old workers have stopped to accept")
 
 
 def test_commands_are_for_a_running_server_and_known_words(server, program):
