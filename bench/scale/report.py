@@ -4,6 +4,7 @@ from service import Costs, Service, Shape
 MOST_ERROR = 0.25
 WRITERS = 3  # of the four connections of a worker that measure.py starts; one takes reads
 INSTRUMENTS, ACCOUNTS = 8, 32
+POOLED = 3   # connections of PgBouncer to the server
 SIM_S = 2
 # What was not measured here: a database in the same region, on a disk that another zone mirrors.
 NETWORK_US = 500
@@ -54,7 +55,7 @@ def reproduce(measured):
         rows = [(n, row["rate"], one_of(measured, workload, int(n)), int(n), 0)
                 for n, row in found.items() if n.isdigit()]
         pooled = found["pooled"]
-        rows.append(("1, PgBouncer", pooled["rate"], pooled, 1, WRITERS))
+        rows.append(("1, PgBouncer", pooled["rate"], pooled, 1, POOLED))
         for name, rate, row, instances, connections in rows:
             model = simulated(measured, workload, row, instances, connections)
             error = model / rate - 1

@@ -36,10 +36,9 @@ class Service:
         self.costs, self.shape = costs, shape
         self.clock = Clock(seed)
         self.database = Host(self.clock, shape.database_cores)
-        self.workers, self.hosts = [], []
+        self.workers = []
         for _ in range(shape.instances):
             host = self.database if shape.is_one_machine else Host(self.clock, shape.workers)
-            self.hosts.append(host)
             for _ in range(shape.workers):
                 self.workers.append((Process(host), Turns(shape.connections),
                                      Process(self.database)))

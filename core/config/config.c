@@ -62,6 +62,26 @@ static void begin_reading(struct config_loader *l, const struct sx_config_source
     pick_environment(l, src->env);
 }
 
+/* A folder that is not there is told when its base.json is read. */
+static void find_root_dir(struct config_loader *l)
+{
+    const struct config_where where = { .rank = CONFIG_RANK_ENVIRONMENT, .source = "command line" };
+    char folder[PATH_MAX];
+
+    if (realpath(l->dir, folder) == NULL)
+        return;
+    if (!sx_is_utf8(folder, strlen(folder))) {
+        config_fault_add(
+            l, &where, NULL,
+            "expected a folder of the configuration whose path is UTF-8, found other bytes");
+        return;
+    }
+    *strrchr(folder, '/') = '\0';
+    l->root_dir = strdup(folder);
+    if (l->root_dir == NULL)
+        l->is_out_of_memory = true;
+}
+
 static void loader_init(struct config_loader *l, const struct sx_config_source *src)
 {
     memset(l, 0, sizeof *l);
@@ -72,6 +92,7 @@ static void loader_init(struct config_loader *l, const struct sx_config_source *
     l->base.rank = CONFIG_RANK_BASE;
     l->overlay.rank = CONFIG_RANK_OVERLAY;
     begin_reading(l, src);
+    find_root_dir(l);
     l->base.name = file_name(l->dir, "base");
     l->overlay.name = l->env != NULL ? file_name(l->dir, l->env) : NULL;
     if (l->base.name == NULL || l->overlay.name == NULL)
@@ -95,38 +116,20 @@ static void loader_finish(struct config_loader *l)
     json_decref(l->origins);
     json_decref(l->notes);
     free(l->env);
+    free(l->root_dir);
 }
 
 /* Beside the values, not among them: it is where the files lie, not what they say. */
 static int keep_root_dir(struct config_loader *l)
 {
-    char folder[PATH_MAX];
-    char *slash = realpath(l->dir, folder) != NULL && sx_is_utf8(folder, strlen(folder))
-                      ? strrchr(folder, '/')
-                      : NULL;
+    const char *dir = l->root_dir == NULL ? "." : *l->root_dir == '\0' ? "/" : l->root_dir;
 
-    if (slash != NULL)
-        *(slash == folder ? slash + 1 : slash) = '\0';
-    return json_object_set_new(l->root, "root_dir", json_string(slash != NULL ? folder : "."));
-}
-
-/* Else no path could be told, or made absolute. */
-static bool has_readable_folder(struct config_loader *l)
-{
-    const struct config_where where = { .rank = CONFIG_RANK_ENVIRONMENT, .source = "command line" };
-    char folder[PATH_MAX];
-
-    if (realpath(l->dir, folder) == NULL || sx_is_utf8(folder, strlen(folder)))
-        return true;
-    config_fault_add(
-        l, &where, NULL,
-        "expected a folder of the configuration whose path is UTF-8, found other bytes");
-    return false;
+    return json_object_set_new(l->root, "root_dir", json_string(dir));
 }
 
 static void read_files(struct config_loader *l)
 {
-    if (!has_readable_folder(l))
+    if (l->faults.n > 0) /* of what says which files they are */
         return;
     (void)config_file_read(l, &l->base); /* a failure is a fault, and told as such */
     (void)config_overlay_read(l);

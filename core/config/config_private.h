@@ -132,7 +132,8 @@ struct config_secrets {
 struct config_loader {
     const char *dir;
     char *const *environ_;
-    char *env; /* owned */
+    char *env;      /* owned */
+    char *root_dir; /* owned: above that of the configuration, "" for /; NULL where there is none */
     struct config_file base, overlay;
     json_t *root;    /* the effective configuration; a key with a fault is null */
     json_t *origins; /* dotted path to origin */

@@ -104,16 +104,14 @@ static void default_plugin_path(struct config_loader *l, const char *path, const
 /* Relative to the folder above that of the configuration; NULL when that is not there. */
 static json_t *absolute(struct config_loader *l, const char *text)
 {
-    char folder[PATH_MAX];
     json_t *done = NULL;
     struct sx_buf b;
     const char *whole;
 
-    if (realpath(l->dir, folder) == NULL || !sx_is_utf8(folder, strlen(folder)))
+    if (l->root_dir == NULL)
         return NULL;
-    *strrchr(folder, '/') = '\0';
     sx_buf_init(&b, CONFIG_MAX_TEXT_BYTES);
-    sx_buf_printf(&b, "%s/%s", folder, text);
+    sx_buf_printf(&b, "%s/%s", l->root_dir, text);
     whole = sx_buf_text(&b);
     if (whole != NULL)
         done = json_string(whole);

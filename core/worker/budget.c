@@ -102,9 +102,8 @@ static void tell(struct sx_work_item *item)
 
 void sx_worker_budget(struct sx_worker *w)
 {
-    if (w->has_budget || w->spec.index != 0 || w->is_check || w->work == NULL)
+    if (w->budget.run != NULL || w->spec.index != 0 || w->is_check || w->work == NULL)
         return;
-    w->has_budget = true;
     w->budget.run = ask_on_thread;
     w->budget.done = tell;
     (void)sx_work_submit(w->work, &w->budget);

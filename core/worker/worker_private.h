@@ -58,7 +58,7 @@ struct sx_worker {
     struct sx_worker_fault *fault; /* owned */
     struct sx_work_item budget;
     int budget_max; /* what the server allows, or a negative code */
-    bool is_http_drained, is_db_ready, has_db, has_budget;
+    bool is_http_drained, is_db_ready, has_db;
     uint32_t grace_ms, idle_ms; /* of the drain */
     uint32_t stream_ms;         /* how long streams may go on in it; 0: they do not */
 };

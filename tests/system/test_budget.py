@@ -1,4 +1,7 @@
 """Do the connections of all instances fit into the server?"""
+import secrets
+import signal
+
 import pytest
 
 from harness import database
@@ -61,3 +64,17 @@ def test_a_server_that_is_away_is_no_reason_to_refuse(server, new_database):
 
     s.wait_line("generation 1 serves")
     assert s.get("/_sx/ready").status == 503
+
+
+def test_the_log_tells_it_when_the_database_has_come(server, new_database):
+    url, user = new_database(), "later_" + secrets.token_hex(8)
+    s = server(config(), PLUGINS, url=database.as_user(url, user), migrate=False, wait=False)
+    s.wait_line("cannot connect")
+
+    database.query(url, f"CREATE ROLE {user} LOGIN SUPERUSER")
+    try:
+        assert s.wait_line("the server allows")["severity"] == "INFO"
+    finally:
+        s.signal(signal.SIGTERM)
+        s.wait_end()
+        database.query(url, f"DROP ROLE {user}")

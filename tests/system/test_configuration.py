@@ -437,3 +437,36 @@ def test_describe_tells_what_a_file_says_of_itself(program, build):
     assert done.returncode == 0
     for part in ("plugin     probe", "abi        1.", "/probe/token/{t}", "0001"):
         assert part in done.stdout
+
+
+def test_a_folder_that_is_no_utf8_is_told(build, tmp_path):
+    folder = os.path.join(os.fsencode(tmp_path), b"\xff", b"config")
+    os.makedirs(folder)
+    for name in (b"base.json", b"testing.json"):
+        with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+            file.write("{}")
+
+    done = subprocess.run([build / "sim-exchange", "check", "--config", folder, "--env", "testing"],
+                          env=process.environment({}), capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr == ("command line: expected a folder of the configuration whose path is UTF-8,"
+                           " found other bytes\n")
+
+
+def test_a_program_in_a_folder_that_is_no_utf8_is_told(build, tmp_path):
+    """It is where the plugins are looked for."""
+    program = os.path.join(os.fsencode(tmp_path), b"\xff", b"sim-exchange")
+    os.mkdir(os.path.dirname(program))
+    shutil.copy(build / "sim-exchange", program)
+    config = tmp_path / "config"
+    config.mkdir()
+    for name in ("base.json", "testing.json"):
+        (config / name).write_text("{}")
+
+    done = subprocess.run([program, "check", "--config", config,
+                           "--env", "testing"], env=process.environment({}), capture_output=True,
+                          text=True, check=False)
+
+    assert done.returncode == 2
+    assert "default: server.plugin_dir: expected a path in UTF-8, found other bytes" in done.stderr

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from harness import pooler
 from harness.process import CHECKOUT
 
 sys.path.insert(0, str(CHECKOUT / "bench/scale"))
@@ -69,9 +70,9 @@ def test_what_is_full_first_bounds_the_service():
     assert Service(costs, shape).closed(64, 1) == pytest.approx(8000, rel=0.05)  # eight workers
 
 
-
 def test_the_model_finds_what_was_measured():
     measured = json.loads((CHECKOUT / "bench/scale/measured.json").read_text())
+    assert report.POOLED == pooler.SERVER_CONNECTIONS
     assert report.reproduce(measured)
     del measured["clients"]["read"]
     one = measured["order"]["1"][str(measured["clients"]["order"])]
