@@ -224,7 +224,7 @@ const struct config_key config_keys[] = {
       .doc =
           "When all instances may open more connections than the server allows: warn says so in the "
           "log, require refuses to start or reload." },
-    INT("database.queue", database.queue, 0, 1000000, NULL, "1024",
+    INT("database.queue", database.queue, 1, 1000000, NULL, "1024",
         "Statements that may wait; 503 above."),
     INT("database.statement_ms", database.statement_ms, 1, HOUR_MS, "ms", "10000",
         "Longest statement, unless the route has another deadline."),

@@ -144,10 +144,14 @@ struct sx_db_migrate_plugin {
     const char *name;                    /* also the schema                                     */
     const struct sx_db_migration *steps; /* ends with sql NULL; NULL: none        */
     const char *const *uses;             /* ends with NULL, or NULL               */
-    bool needs_role; /* out: a role of its own, "sx_NAME", exists and the login may take it */
+    bool
+        needs_role; /* out of applying: a role of its own, "sx_NAME", exists and the login may take it */
 };
 
-enum sx_db_migrate_mode { SX_DB_MIGRATE_VERIFY, SX_DB_MIGRATE_DRY_RUN, SX_DB_MIGRATE_APPLY };
+enum sx_db_migrate_mode { SX_DB_MIGRATE_DRY_RUN, SX_DB_MIGRATE_APPLY };
+
+/* why: the database could not be asked; NULL: it was, and the faults tell what was found. */
+typedef void sx_db_verified_fn(void *arg, const char *why);
 
 /* The table of functions.  Names say which thread may call. */
 struct sx_db_module {
@@ -212,6 +216,11 @@ struct sx_db_module {
     int (*migrate)(const char *url, struct sx_db_migrate_plugin *plugins, size_t n,
                    enum sx_db_migrate_mode mode, bool roles, struct sx_report *faults,
                    void (*say)(void *arg, const char *line), void *arg);
+    /* [loop] Have these migrations been applied?  done is called once, perhaps before this
+     * returns; plugins and faults stay until then.  SX_ERR_INVALID, and no done: the faults tell
+     * why these are no migrations. */
+    int (*verify)(struct sx_db_pool *pool, const struct sx_db_migrate_plugin *plugins, size_t n,
+                  struct sx_report *faults, sx_db_verified_fn *done, void *arg);
     /* Can libpq read it?  Otherwise false and why, without any of the text but the name of an
      * unknown option. */
     bool (*is_url)(const char *url, char *ret_why, size_t size);

@@ -503,6 +503,8 @@ void sx_db_lease_abandon(struct sx_db_lease *l);
 int sx_db_migrate(const char *url, struct sx_db_migrate_plugin *plugins, size_t n,
                   enum sx_db_migrate_mode mode, bool roles, struct sx_report *faults,
                   void (*say)(void *arg, const char *line), void *arg);
+int sx_db_verify(struct sx_db_pool *pool, const struct sx_db_migrate_plugin *plugins, size_t n,
+                 struct sx_report *faults, sx_db_verified_fn *done, void *arg);
 int sx_db_max_connections(const char *url, uint32_t connect_ms, struct sx_report *faults);
 
 #endif /* SX_DB_DB_PRIVATE_H */

@@ -1,5 +1,5 @@
 /*
- * db/migrate.c - the plugins' schemas brought up to what their manifests say, or compared.
+ * db/migrate.c - the plugins' schemas brought up to what their manifests say.
  *
  * One advisory lock serves for the whole run, taken by asking again and again: a session that
  * waits inside pg_advisory_lock() holds a snapshot, and CREATE INDEX CONCURRENTLY of the
@@ -14,8 +14,6 @@
 #include "base/error.h"
 
 enum { CONNECT_MS = 10000, ASK_AGAIN_MS = 20 };
-/* Whoever verifies wants to serve soon, with the database or without; per address. */
-enum { VERIFY_CONNECT_MS = 2000, VERIFY_MS = 4000 };
 
 static const char lock_sql[] =
     "SELECT pg_try_advisory_lock(8319395793567411)"; /* any fixed number */
@@ -49,33 +47,19 @@ static bool is_step(const struct sx_db_migration *step)
     return step != NULL && step->sql != NULL;
 }
 
-/* --- comparing ------------------------------------------------------------------ */
+/* --- saying --------------------------------------------------------------------- */
 
-static void tell_missing(const struct session *s, const struct sx_db_migrate_plugin *plugin,
-                         const struct sx_db_migration *step, enum sx_db_migrate_mode mode)
-{
-    if (mode == SX_DB_MIGRATE_VERIFY)
-        sx_report_add(s->faults,
-                      "plugin \"%s\": migration %u \"%s\" has not been applied\n"
-                      "Run sim-exchange migrate.",
-                      plugin->name, step->number, step->name);
-    else
-        session_say(s, "%s: would apply %u %s", plugin->name, step->number, step->name);
-}
-
-static int compare(struct session *s, struct sx_db_migrate_plugin *plugin,
-                   enum sx_db_migrate_mode mode)
+static int say_missing(struct session *s, const struct sx_db_migrate_plugin *plugin)
 {
     struct history *h;
     int err = history_read(s, plugin->name, &h);
 
     if (err < 0)
         return err;
-    plugin->needs_role = s->wants_roles && schema_has_role(s, plugin->name);
-    history_compare(h, plugin, mode == SX_DB_MIGRATE_VERIFY, s->faults);
+    history_compare(h, plugin, s->faults);
     for (const struct sx_db_migration *step = plugin->steps; is_step(step); step++)
         if (!history_has(h, step->number))
-            tell_missing(s, plugin, step, mode);
+            session_say(s, "%s: would apply %u %s", plugin->name, step->number, step->name);
     history_free(h);
     return 0;
 }
@@ -110,7 +94,7 @@ static int apply(struct session *s, struct sx_db_migrate_plugin *plugin,
         err = history_read(s, plugin->name, &h);
     if (err < 0)
         return err;
-    history_compare(h, plugin, false, s->faults);
+    history_compare(h, plugin, s->faults);
     err = s->faults->n_faults > n_faults ? SX_ERR_INVALID : apply_missing(s, plugin, h);
     history_free(h);
     return err;
@@ -141,18 +125,7 @@ static int run(struct session *s, struct sx_db_migrate_plugin *plugins, size_t n
 
     for (size_t i = 0; i < n && err == 0; i++)
         err = mode == SX_DB_MIGRATE_APPLY ? apply(s, &plugins[order[i]], plugins, n)
-                                          : compare(s, &plugins[order[i]], mode);
-    return err;
-}
-
-static int check_plugins(const struct sx_db_migrate_plugin *plugins, size_t n,
-                         struct sx_report *faults)
-{
-    int err = 0;
-
-    for (size_t i = 0; i < n; i++)
-        if (plan_check_steps(&plugins[i], faults) < 0)
-            err = SX_ERR_INVALID;
+                                          : say_missing(s, &plugins[order[i]]);
     return err;
 }
 
@@ -162,14 +135,12 @@ int sx_db_migrate(const char *url, struct sx_db_migrate_plugin *plugins, size_t 
 {
     struct session s = { .faults = faults, .say = say, .arg = arg, .wants_roles = roles };
     size_t n_faults = faults->n_faults, *order = NULL;
-    int err = check_plugins(plugins, n, faults), err_order = plan_order(plugins, n, faults, &order);
+    int err = plan_check(plugins, n, faults), err_order = plan_order(plugins, n, faults, &order);
 
     if (err == 0)
         err = err_order;
     if (err == 0)
-        err = session_open(&s, url, mode == SX_DB_MIGRATE_VERIFY ? VERIFY_CONNECT_MS : CONNECT_MS);
-    if (mode == SX_DB_MIGRATE_VERIFY)
-        s.until_ns = uv_hrtime() + (uint64_t)VERIFY_MS * 1000000;
+        err = session_open(&s, url, CONNECT_MS);
     if (err == 0)
         err = run(&s, plugins, n, order, mode);
     if (session_is_lost(&s)) { /* then what was compared says nothing */

@@ -1,6 +1,6 @@
 /*
- * db/migrate.h - what the files of the migrations share.  All synchronous; the session
- * belongs to the calling thread.
+ * db/migrate.h - what the files of the migrations share.  All synchronous but verify.c; the
+ * session belongs to the calling thread.
  */
 #ifndef SX_DB_MIGRATE_H
 #define SX_DB_MIGRATE_H
@@ -43,18 +43,21 @@ bool session_is(struct session *s, const char *sql, const char *value);
 /* Indexes into plugins, each after those that it uses; SX_ERR_INVALID after a fault. */
 int plan_order(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_report *faults,
                size_t **ret_order);
-/* Numbers ascend, names are there. */
-int plan_check_steps(const struct sx_db_migrate_plugin *plugin, struct sx_report *faults);
+/* Are the steps of each what steps have to be?  SX_ERR_INVALID after a fault. */
+int plan_check(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_report *faults);
+/* A history (number, name, checksum; NULL: there is none) against what this version expects: steps
+ * that are missing or were edited are faults, and unknown ones, unless they came after its last. */
+void plan_verify(const PGresult *res, const struct sx_db_migrate_plugin *plugin,
+                 struct sx_report *faults);
 
 struct history; /* what a schema says of itself */
 
 int history_read(struct session *s, const char *schema, struct history **ret_history);
 void history_free(struct history *h);
 bool history_has(const struct history *h, uint32_t number);
-/* Edited steps are faults, and steps that this version does not know; with takes_later those
- * that came after its last one are not. */
+/* Edited steps are faults, and steps that this version does not know. */
 void history_compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
-                     bool takes_later, struct sx_report *faults);
+                     struct sx_report *faults);
 
 /* --- schema.c: schemas, roles and grants ---------------------------------------- */
 

@@ -31,6 +31,7 @@ __attribute__((visibility("default"))) const struct sx_db_module sx_db_module = 
     .rows_keep = sx_db_rows_keep,
     .rows_drop = sx_db_rows_drop,
     .migrate = sx_db_migrate,
+    .verify = sx_db_verify,
     .is_url = sx_db_address_is_url,
     .max_connections = sx_db_max_connections,
 };

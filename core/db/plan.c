@@ -97,7 +97,8 @@ int plan_order(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_r
     return o.err;
 }
 
-int plan_check_steps(const struct sx_db_migrate_plugin *plugin, struct sx_report *faults)
+/* Numbers ascend, names are there. */
+static int check_steps(const struct sx_db_migrate_plugin *plugin, struct sx_report *faults)
 {
     const struct sx_db_migration *step = plugin->steps;
     uint32_t before = 0;
@@ -114,10 +115,20 @@ int plan_check_steps(const struct sx_db_migrate_plugin *plugin, struct sx_report
     return 0;
 }
 
+int plan_check(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_report *faults)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (check_steps(&plugins[i], faults) < 0)
+            err = SX_ERR_INVALID;
+    return err;
+}
+
 /* --- the history ---------------------------------------------------------------- */
 
 struct history {
-    PGresult *res; /* number, name, checksum; NULL: there is no history yet */
+    const PGresult *res; /* number, name, checksum; NULL: there is no history yet */
 };
 
 int history_read(struct session *s, const char *schema, struct history **ret_history)
@@ -151,7 +162,7 @@ void history_free(struct history *h)
 {
     if (h == NULL)
         return;
-    PQclear(h->res);
+    PQclear((PGresult *)(uintptr_t)h->res);
     free(h);
 }
 
@@ -208,9 +219,29 @@ static void compare_row(const struct history *h, int row, const struct sx_db_mig
                       plugin->name, number, step->name);
 }
 
-void history_compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
-                     bool takes_later, struct sx_report *faults)
+static void compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
+                    bool takes_later, struct sx_report *faults)
 {
     for (int row = 0; h->res != NULL && row < PQntuples(h->res); row++)
         compare_row(h, row, plugin, takes_later, faults);
+}
+
+void history_compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
+                     struct sx_report *faults)
+{
+    compare(h, plugin, false, faults);
+}
+
+void plan_verify(const PGresult *res, const struct sx_db_migrate_plugin *plugin,
+                 struct sx_report *faults)
+{
+    const struct history h = { .res = res };
+
+    compare(&h, plugin, true, faults);
+    for (const struct sx_db_migration *s = plugin->steps; s != NULL && s->sql != NULL; s++)
+        if (!history_has(&h, s->number))
+            sx_report_add(faults,
+                          "plugin \"%s\": migration %u \"%s\" has not been applied\n"
+                          "Run sim-exchange migrate.",
+                          plugin->name, s->number, s->name);
 }

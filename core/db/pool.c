@@ -15,10 +15,6 @@
 #include "base/error.h"
 #include "base/log.h"
 
-/* Of a start: a reader and a writer.  The others would keep the server from answering these, and
- * come when one of them is up (come_up in conn.c). */
-#define FIRST_CONNS 2u
-
 enum { MAX_ROUNDS = 8, LOG_EVERY_MS = 1000, PROBE_EVERY_NS = 1000000000 };
 
 /* --- telling -------------------------------------------------------------------- */
@@ -71,14 +67,16 @@ static void tell_good_news(struct sx_db_pool *pool)
         pool->has_good_news = false;
 }
 
+static bool does_everything(const struct sx_db_conn *conn)
+{
+    return conn->kind == KIND_WRITER || conn->kind == KIND_FLIPPING;
+}
+
 static bool can_serve(const struct sx_db_pool *pool)
 {
-    for (uint32_t i = 0; i < pool->n_conns; i++) {
-        const struct sx_db_conn *conn = &pool->conns[i];
-
-        if (conn->is_up && (conn->kind == KIND_WRITER || conn->kind == KIND_FLIPPING))
+    for (uint32_t i = 0; i < pool->n_conns; i++)
+        if (pool->conns[i].is_up && does_everything(&pool->conns[i]))
             return true;
-    }
     return false;
 }
 
@@ -348,6 +346,20 @@ static int fill(struct sx_db_pool *pool, const struct sx_db_settings *set)
     return err < 0 ? err : make_conns(pool);
 }
 
+/* One that can do everything.  The others would keep the server from answering it, and come when
+ * it is up (come_up in conn.c). */
+static void start_first(struct sx_db_pool *pool)
+{
+    uint32_t first = 0;
+
+    uv_update_time(pool->set.loop);
+    while (!does_everything(&pool->conns[first]))
+        first++;
+    for (uint32_t i = 0; i < pool->set.size; i++)
+        pool->conns[i].retry_ms = uv_now(pool->set.loop) + pool->set.connect_ms;
+    sx_db_conn_start(&pool->conns[first]);
+}
+
 static int start(struct sx_db_pool *pool)
 {
     uv_loop_t *loop = pool->set.loop;
@@ -359,11 +371,7 @@ static int start(struct sx_db_pool *pool)
     (void)uv_timer_init(loop, &pool->tick);
     pool->n_handles += 2;
     (void)uv_prepare_start(&pool->prepare, on_prepare);
-    for (uint32_t i = 0; i < pool->set.size; i++)
-        if (i < FIRST_CONNS)
-            sx_db_conn_start(&pool->conns[i]);
-        else
-            pool->conns[i].retry_ms = uv_now(loop) + pool->set.connect_ms;
+    start_first(pool);
     return 0;
 }
 

@@ -79,7 +79,7 @@ void sx_worker_budget_check(struct sx_worker *w, struct sx_report *rep)
                   text);
 }
 
-/* --- Once the database is there -------------------------------------------------------------- */
+/* --- Once it serves -------------------------------------------------------------------------- */
 
 static void ask_on_thread(struct sx_work_item *item, uint32_t thread)
 {
@@ -102,7 +102,8 @@ static void tell(struct sx_work_item *item)
 
 void sx_worker_budget(struct sx_worker *w)
 {
-    if (w->budget.run != NULL || w->spec.index != 0 || w->is_check || w->work == NULL)
+    if (w->budget.run != NULL || w->spec.index != 0 || !w->is_db_ready ||
+        w->phase != WORKER_SERVING)
         return;
     w->budget.run = ask_on_thread;
     w->budget.done = tell;

@@ -113,44 +113,7 @@ static void on_db_ready(void *arg, bool is_ready, const char *why)
 
     (void)why;
     w->is_db_ready = is_ready;
-    if (is_ready)
-        sx_worker_budget(w);
-}
-
-static void say_migration(void *arg, const char *line)
-{
-    struct sx_worker *w = arg;
-
-    sx_log_line(w->log, SX_LOG_INFO, NULL, "migrations: %s", line);
-}
-
-/* A server that cannot be asked is no fault of the configuration: requests get 503 until it is
- * there.  One that answers with another schema than the plugins expect is. */
-static int verify_migrations(struct sx_worker *w, struct sx_report *rep)
-{
-    const char *url = w->config->database.direct_url;
-    struct sx_db_migrate_plugin *plugins;
-    struct sx_report faults;
-    size_t n = 0;
-    int err;
-
-    if (w->spec.index != 0 && !w->is_check)
-        return 0;
-    plugins = sx_plugins_migrations(w->plugins, &n);
-    if (plugins == NULL)
-        return SX_ERR_NOMEM;
-    if (url == NULL || *url == '\0')
-        url = w->config->database.url;
-    sx_report_init(&faults);
-    err = w->db->migrate(url, plugins, n, SX_DB_MIGRATE_VERIFY, w->config->database.roles, &faults,
-                         say_migration, w);
-    if (err == SX_ERR_CLOSED && faults.n_faults > 0)
-        sx_log_line(w->log, SX_LOG_WARNING, NULL, "migrations could not be verified: %s",
-                    faults.faults[faults.n_faults - 1]);
-    for (size_t i = 0; i < faults.n_faults && err != SX_ERR_CLOSED; i++)
-        sx_report_add(rep, "%s", faults.faults[i]);
-    sx_report_finish(&faults);
-    return err == SX_ERR_CLOSED ? 0 : err;
+    sx_worker_budget(w);
 }
 
 static int build_db(struct sx_worker *w, struct sx_report *rep)
@@ -165,14 +128,12 @@ static int build_db(struct sx_worker *w, struct sx_report *rep)
         return err;
     sx_worker_fault_map(w);
     w->has_db = true;
-    err = verify_migrations(w, rep);
-    if (err == 0)
-        sx_worker_budget_check(w, rep);
+    sx_worker_budget_check(w, rep);
     sx_plugins_db_settings(w->plugins, &w->loop, &set);
     set.on_log = sx_worker_log_db;
     set.on_ready = on_db_ready;
     set.arg = w;
-    return err < 0 ? err : w->db->create(&set, &w->pool);
+    return w->db->create(&set, &w->pool);
 }
 
 /* --- All of it ------------------------------------------------------------------------------- */
@@ -221,9 +182,11 @@ int sx_worker_build(struct sx_worker *w, struct sx_report *rep)
     if (err == 0)
         err = sx_work_create(&work, &w->work);
     if (err == 0)
+        err = build_db(w, rep); /* it connects meanwhile */
+    if (err == 0)
         err = build_http(w, rep);
     if (err == 0)
-        err = build_db(w, rep);
+        err = sx_worker_verify_migrations(w, rep);
     if (err == 0 && w->is_check)
         err = sx_plugins_check(w->plugins, rep);
     if (err == 0)

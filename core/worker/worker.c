@@ -116,6 +116,7 @@ static int begin_serving(struct sx_worker *w)
         if (sx_http_server_listen(w->http, w->spec.listen_fds[i]) < 0)
             return SX_ERR_IO;
     w->phase = WORKER_SERVING;
+    sx_worker_budget(w);
     return 0;
 }
 
@@ -254,7 +255,7 @@ static int start_loop(struct sx_worker *w, struct sx_report *rep)
         return SX_ERR_IO;
     }
     w->control.data = w->timer.data = w->idle.data = w;
-    return uv_poll_start(&w->control, UV_READABLE, on_control) == 0 ? 0 : SX_ERR_IO;
+    return 0;
 }
 
 /* --- End ------------------------------------------------------------------------------------- */
@@ -298,6 +299,7 @@ static int fail(struct sx_worker *w, struct sx_report *rep)
 static int run(struct sx_worker *w)
 {
     w->phase = WORKER_READY;
+    sx_check(uv_poll_start(&w->control, UV_READABLE, on_control) == 0);
     if (!w->is_check)
         sx_worker_slice_normal();
     /* Before the supervisor tells our predecessors, who look for a successor here. */

@@ -74,9 +74,12 @@ bool sx_worker_builtin(struct sx_http_req *r, void *arg);
 int sx_worker_build(struct sx_worker *w, struct sx_report *rep);
 bool sx_worker_log_db(void *arg, int severity, const char *text);
 
+/* schema.c: faults in the report; runs the loop until the pool has an answer, or none */
+int sx_worker_verify_migrations(struct sx_worker *w, struct sx_report *rep);
+
 /* budget.c: connections of all workers of all instances against the server's max_connections.
  * check asks at once and reports a fault where the configuration requires them to fit; the other
- * asks on a pool thread, the first time that the database is ready, and says it in the log. */
+ * asks on a pool thread, once it serves and the database is ready, and says it in the log. */
 void sx_worker_budget_check(struct sx_worker *w, struct sx_report *rep);
 void sx_worker_budget(struct sx_worker *w);
 void sx_worker_files(struct sx_worker *w); /* before the loop listens */

@@ -352,7 +352,7 @@ static void silent_finish(struct silent *s)
     (void)rmdir(s->dir);
 }
 
-static void only_two_connections_are_made_until_one_of_them_is_there(void **state)
+static void one_connection_is_made_until_it_is_there(void **state)
 {
     struct silent silent;
     struct sx_test_db db;
@@ -367,7 +367,7 @@ static void only_two_connections_are_made_until_one_of_them_is_there(void **stat
     sx_test_db_open(&db);
     for (int i = 0; i < 10; i++) /* ticks */
         (void)uv_run(&db.loop, UV_RUN_ONCE);
-    assert_int_equal(count_waiting(silent.fd), 2);
+    assert_int_equal(count_waiting(silent.fd), 1);
 
     sx_test_db_finish(&db);
     silent_finish(&silent);
@@ -396,6 +396,83 @@ static void host_that_is_silent_does_not_hide_the_other_host(void **state)
 
     sx_test_db_finish(&db);
     silent_finish(&silent);
+}
+
+/* --- verifying at a start ------------------------------------------------------- */
+
+struct verification {
+    struct sx_db_migrate_plugin plugin;
+    struct sx_report faults;
+    bool is_over;
+    char why[SX_DB_WHY];
+};
+
+static void on_verified(void *arg, const char *why)
+{
+    struct verification *v = arg;
+
+    v->is_over = true;
+    (void)snprintf(v->why, sizeof v->why, "%s", why != NULL ? why : "");
+}
+
+static void verify(struct sx_test_db *db, struct verification *v)
+{
+    *v = (struct verification){ .plugin = { .name = "nobody" } };
+    sx_report_init(&v->faults);
+    assert_int_equal(db->m->verify(db->pool, &v->plugin, 1, &v->faults, on_verified, v), 0);
+    assert_false(v->is_over);
+}
+
+static void verifying_waits_for_the_host_behind_a_silent_one(void **state)
+{
+    struct silent silent;
+    struct verification v;
+    struct sx_test_db db;
+    char url[512];
+
+    silent_start(&silent);
+    (void)snprintf(url, sizeof url, "host=%s,%s user=postgres dbname=postgres", silent.dir,
+                   server_of(state)->dir);
+    sx_test_db_init(&db, url);
+    db.set.connect_ms = 1000;
+    sx_test_db_open(&db);
+    verify(&db, &v);
+    sx_test_db_run(&db, &v.is_over);
+    assert_string_equal(v.why, "");
+    assert_int_equal(v.faults.n_faults, 0);
+
+    sx_test_db_finish(&db);
+    silent_finish(&silent);
+}
+
+/* is_closed: the pool is closed meanwhile. */
+static void verify_in_silence(bool is_closed, const char *why)
+{
+    struct silent silent;
+    struct verification v;
+    struct sx_test_db db;
+    char url[128];
+
+    silent_start(&silent);
+    (void)snprintf(url, sizeof url, "host=%s user=postgres dbname=postgres", silent.dir);
+    sx_test_db_init(&db, url);
+    db.set.connect_ms = 60000;
+    sx_test_db_open(&db);
+    verify(&db, &v);
+    if (!is_closed)
+        sx_test_db_run(&db, &v.is_over);
+    sx_test_db_finish(&db);
+    assert_true(v.is_over);
+    assert_non_null(strstr(v.why, why));
+    assert_int_equal(v.faults.n_faults, 0);
+    silent_finish(&silent);
+}
+
+static void verifying_ends_though_the_server_is_silent_or_the_pool_is_closed(void **state)
+{
+    (void)state;
+    verify_in_silence(false, "did not answer within 4000 ms");
+    verify_in_silence(true, "not connected yet");
 }
 
 static void closing_while_a_name_is_looked_up_leaks_nothing(void **state)
@@ -437,8 +514,10 @@ int main(void)
         cmocka_unit_test(name_that_does_not_resolve_is_told_and_does_not_block),
         cmocka_unit_test(each_host_that_was_tried_is_told_with_its_reason),
         cmocka_unit_test(name_that_nobody_looks_up_does_not_hide_the_other_host),
-        cmocka_unit_test(only_two_connections_are_made_until_one_of_them_is_there),
+        cmocka_unit_test(one_connection_is_made_until_it_is_there),
         cmocka_unit_test(host_that_is_silent_does_not_hide_the_other_host),
+        cmocka_unit_test(verifying_waits_for_the_host_behind_a_silent_one),
+        cmocka_unit_test(verifying_ends_though_the_server_is_silent_or_the_pool_is_closed),
         cmocka_unit_test(closing_while_a_name_is_looked_up_leaks_nothing),
     };
 

@@ -96,6 +96,46 @@ static void run(struct run *r, const char *url, struct sx_db_migrate_plugin *plu
     r->err = module_of()->migrate(url, plugins, n, mode, true, &r->faults, say, r);
 }
 
+struct verification {
+    struct run *run;
+    bool is_over;
+};
+
+static void on_verified(void *arg, const char *why)
+{
+    struct verification *v = arg;
+
+    assert_false(v->is_over);
+    v->is_over = true;
+    (void)snprintf(v->run->said, sizeof v->run->said, "%s", why != NULL ? why : "");
+}
+
+/* As a worker does at its start; said is why it could not be done. */
+static void verify_queued(struct run *r, const char *url, struct sx_db_migrate_plugin *plugins,
+                          size_t n, uint32_t max_queued)
+{
+    struct verification v = { .run = r };
+    struct sx_test_db db;
+
+    memset(r, 0, sizeof *r);
+    sx_report_init(&r->faults);
+    sx_test_db_init(&db, url);
+    db.set.max_queued = max_queued;
+    sx_test_db_open(&db);
+    r->err = db.m->verify(db.pool, plugins, n, &r->faults, on_verified, &v);
+    if (r->err == 0)
+        sx_test_db_run(&db, &v.is_over);
+    assert_true(v.is_over == (r->err == 0));
+    if (r->faults.n_faults > 0)
+        r->err = SX_ERR_INVALID;
+    sx_test_db_finish(&db);
+}
+
+static void verify(struct run *r, const char *url, struct sx_db_migrate_plugin *plugins, size_t n)
+{
+    verify_queued(r, url, plugins, n, 100);
+}
+
 static void expect_fault(struct run *r, size_t i, const char *part)
 {
     if (r->faults.n_faults <= i)
@@ -150,9 +190,12 @@ static void steps_are_applied_once_in_the_order_of_use(void **state)
     assert_string_equal(r.said, "");
     expect_ok(&r);
 
-    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_VERIFY);
     assert_true(p.plugins[0].needs_role && p.plugins[1].needs_role);
-    expect_ok(&r);
+    for (uint32_t queued = 1; queued < 3; queued++) { /* one after the other, both at once */
+        verify_queued(&r, url_of(state), p.plugins, 2, queued);
+        assert_string_equal(r.said, "");
+        expect_ok(&r);
+    }
     value(url_of(state), found, sizeof found,
           "SELECT string_agg(number || name || length(checksum) || (ms >= 0), ',' ORDER BY number) "
           "FROM %s.sx_migrations",
@@ -243,8 +286,9 @@ static void verify_names_each_step_that_is_missing(void **state)
     struct run r;
 
     pair_init(&p, "missing");
-    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_VERIFY);
+    verify(&r, url_of(state), p.plugins, 2);
 
+    assert_string_equal(r.said, "");
     assert_int_equal(r.faults.n_faults, 4);
     expect_fault(&r, 0, p.base);
     expect_fault(&r, 0, "migration 1 \"things\" has not been applied\nRun sim-exchange migrate.");
@@ -268,14 +312,61 @@ static void edited_and_unknown_steps_stop_verify_and_apply(void **state)
     expect_ok(&r);
     p.plugins[1].steps = edited;
     for (int mode = 0; mode < 2; mode++) {
-        run(&r, url_of(state), p.plugins, 2,
-            mode == 0 ? SX_DB_MIGRATE_VERIFY : SX_DB_MIGRATE_APPLY);
+        if (mode == 0)
+            verify(&r, url_of(state), p.plugins, 2);
+        else
+            run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
         expect_fault(&r, 0, "migration 1 \"things\" was edited after it had been applied");
         expect_fault(&r, 1, "migration 2 \"more\" is in the database and unknown to this version");
         end(&r);
     }
     value(url_of(state), found, sizeof found, "SELECT to_regclass('%s.newest') IS NULL", p.base);
     assert_string_equal(found, "t");
+    pair_drop(&p, url_of(state));
+}
+
+static void steps_of_a_later_version_stop_apply_and_not_verify(void **state)
+{
+    const struct sx_db_migration earlier[] = { base_steps[0], { 0, NULL, NULL } };
+    struct pair p;
+    struct run r;
+
+    pair_init(&p, "later");
+    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
+    expect_ok(&r);
+    p.plugins[1].steps = earlier;
+
+    verify(&r, url_of(state), p.plugins, 2);
+    assert_string_equal(r.said, "");
+    expect_ok(&r);
+    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
+    expect_fault(&r, 0, "migration 2 \"more\" is in the database and unknown to this version");
+    end(&r);
+    pair_drop(&p, url_of(state));
+}
+
+static void what_cannot_be_asked_is_no_fault_and_says_why(void **state)
+{
+    char url[400], sql[256];
+    struct pair p;
+    struct run r;
+
+    pair_init(&p, "unasked");
+    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
+    expect_ok(&r);
+    (void)snprintf(sql, sizeof sql, "CREATE ROLE stranger_%d LOGIN", (int)getpid());
+    sx_test_sql(url_of(state), sql);
+    (void)snprintf(url, sizeof url, "%s user=stranger_%d", url_of(state), (int)getpid());
+
+    verify(&r, url, p.plugins, 2);
+    assert_non_null(strstr(r.said, "permission denied for schema base_unasked"));
+    expect_ok(&r);
+    verify(&r, "host=/nonexistent", p.plugins, 2);
+    assert_non_null(strstr(r.said, "/nonexistent"));
+    expect_ok(&r);
+
+    (void)snprintf(sql, sizeof sql, "DROP ROLE stranger_%d", (int)getpid());
+    sx_test_sql(url_of(state), sql);
     pair_drop(&p, url_of(state));
 }
 
@@ -330,10 +421,10 @@ static void circles_and_strangers_are_faults(void **state)
     expect_fault(&r, 0, "plugins use each other in a circle: ");
     end(&r);
     p.plugins[1].uses = stranger;
-    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_VERIFY);
+    verify(&r, url_of(state), p.plugins, 2);
     expect_fault(&r, 0, "uses \"nobody\", which is not enabled");
     end(&r);
-    run(&r, "host=/nonexistent", p.plugins, 0, SX_DB_MIGRATE_VERIFY);
+    run(&r, "host=/nonexistent", p.plugins, 0, SX_DB_MIGRATE_DRY_RUN);
     expect_fault(&r, 0, "database: cannot connect: ");
     end(&r);
 }
@@ -476,6 +567,8 @@ int main(void)
         cmocka_unit_test(dry_run_says_what_it_would_do_and_does_nothing),
         cmocka_unit_test(verify_names_each_step_that_is_missing),
         cmocka_unit_test(edited_and_unknown_steps_stop_verify_and_apply),
+        cmocka_unit_test(steps_of_a_later_version_stop_apply_and_not_verify),
+        cmocka_unit_test(what_cannot_be_asked_is_no_fault_and_says_why),
         cmocka_unit_test(failing_step_is_told_with_its_line_and_leaves_nothing),
         cmocka_unit_test(circles_and_strangers_are_faults),
         cmocka_unit_test(racing_migrations_all_succeed_and_apply_each_step_once),
