@@ -283,6 +283,16 @@ bool sx_is_utf8(const char *data, size_t len)
     return true;
 }
 
+size_t sx_utf8_cut(const char *text, size_t max)
+{
+    size_t len = strnlen(text, max), cut = len;
+
+    while (text[len] != '\0' && cut > 0 && len - cut < 3 &&
+           ((unsigned char)text[cut] & 0xC0) == 0x80)
+        cut--;
+    return cut;
+}
+
 /* Sixteen bytes at once; the compiler makes vector instructions of it. */
 typedef unsigned char byte_vector __attribute__((vector_size(16)));
 typedef uint64_t half_vector __attribute__((vector_size(16)));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 #define PRODUCTION "production"
 
@@ -95,8 +96,9 @@ static bool is_well_formed(struct config_loader *l, const struct config_where *w
         err = SX_ERR_INVALID;
     }
     if (err != 0)
-        config_fault_add(l, where, path, "%s%s%.200s: %s", variable != NULL ? variable : "",
-                         variable != NULL ? ": " : "", reference, why);
+        config_fault_add(l, where, path, "%s%s%.*s: %s", variable != NULL ? variable : "",
+                         variable != NULL ? ": " : "", (int)sx_utf8_cut(reference, 200), reference,
+                         why);
     return err == 0;
 }
 

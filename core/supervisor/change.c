@@ -6,6 +6,10 @@
  *                     `---------- any failure -------`----->  the old one goes on, and why is told
  *
  * Workers of the next generation wait for "serve", so giving it up loses no request.
+ *
+ * Where nobody has served before, the first worker is started alone and takes over alone: whoever
+ * waits for the server waits for one process, not for as many as there are CPUs.  A fault of one
+ * of the others still ends the start.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -71,15 +75,18 @@ static void log_unchanged(struct sx_supervisor *sup, uint32_t number, const char
 /* What is wrong has come to light; the first generation tells it on standard error. */
 static void fail(struct sx_supervisor *sup, const char *why, int exit_code)
 {
-    uint32_t number = sup->next->number;
+    uint32_t number = sup->next != NULL ? sup->next->number : 0;
 
-    discard(sup);
-    if (sup->current != NULL) {
+    if (sup->next != NULL)
+        discard(sup);
+    if (number != 0 && sup->current != NULL) {
         log_unchanged(sup, number, why);
         return;
     }
     (void)fprintf(stderr, "%s\n", why);
     fail_first(sup, exit_code);
+    if (sup->current != NULL)
+        sx_supervisor_stop(sup, false);
 }
 
 static void fail_to_fork(struct sx_supervisor *sup, int rc)
@@ -102,15 +109,19 @@ static void start_workers(struct sx_supervisor *sup)
 int sx_change_start_first(struct sx_supervisor *sup)
 {
     struct sx_report rep;
+    bool is_alone;
     int rc;
 
     sx_report_init(&rep);
     rc = sx_listeners_adopt(&sup->listeners, &rep);
+    is_alone = sx_list_is_empty(&sup->listeners.all); /* else there may be a predecessor */
     if (rc == 0)
         rc = sx_generation_create(sup, sup->set->config, &rep, &sup->next);
     else
         sx_config_destroy(sup->set->config);
     if (rc == 0) {
+        if (is_alone)
+            sup->next->n_first = 1;
         start_workers(sup);
     } else {
         if (rep.n_faults == 0)
@@ -234,17 +245,20 @@ void sx_change_on_read(struct sx_supervisor *sup, int status)
     sx_report_finish(&rep);
 }
 
-static void serve_all(struct sx_generation *gen)
-{
-    for (uint32_t i = 0; i < gen->n_seats; i++)
-        sx_child_serve(gen->seats[i].child);
-}
-
 static void log_addresses(const struct sx_supervisor *sup, const struct sx_generation *gen)
 {
     for (size_t i = 0; i < gen->listeners.n; i++)
         sx_log_line(sup->log, SX_LOG_INFO, NULL, "listening on %s",
                     gen->listeners.v[i]->address.name);
+}
+
+static void tell_whole(const struct sx_supervisor *sup, struct sx_generation *gen)
+{
+    if (gen->is_whole || !sx_generation_all_serve(gen))
+        return;
+    gen->is_whole = true;
+    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers", gen->number,
+                gen->n_seats);
 }
 
 static void take_over(struct sx_supervisor *sup)
@@ -257,24 +271,32 @@ static void take_over(struct sx_supervisor *sup)
     sup->next = NULL;
     sup->is_paused = false;
     sx_quarantine_on_change(sup);
-    serve_all(sup->current);
+    sx_generation_serve(sup->current);
     if (old != NULL) {
         old->state = SX_GENERATION_LEAVING;
         sx_generation_retire(old, sup->current);
     }
     log_addresses(sup, sup->current);
-    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers",
-                sup->current->number, sup->current->n_seats);
+    tell_whole(sup, sup->current);
     (void)snprintf(text, sizeof text, "generation %u serves", sup->current->number);
     sx_command_reload_ended(sup, true, text);
 }
 
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child)
 {
-    if (child->gen == sup->next && sx_generation_is_ready(sup->next))
+    if (child->gen == sup->next && sx_generation_is_ready(sup->next)) {
         take_over(sup);
-    else if (child->gen == sup->current)
+    } else if (child->gen == sup->current) {
         sx_child_serve(child);
+        tell_whole(sup, sup->current);
+    }
+}
+
+bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child)
+{
+    return child->gen == sup->next ||
+           (sup->next == NULL && sup->phase == SX_PHASE_SERVING && child->gen == sup->current &&
+            !sup->current->is_whole && child->ready_ns == 0);
 }
 
 /* A plugin that crashes or hangs while it starts is as much the configuration's fault as one

@@ -103,7 +103,7 @@ int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, st
     gen->config = config;
     gen->config_fd = -1;
     gen->copies.list_fd = -1;
-    gen->n_seats = count_workers(sup, config);
+    gen->n_seats = gen->n_first = count_workers(sup, config);
     gen->seats = calloc(sup->max_seats, sizeof *gen->seats);
     gen->envp = sx_environment_without_secrets(sup, config);
     if (gen->seats != NULL && gen->envp != NULL)
@@ -143,7 +143,7 @@ static int fill_seat(struct sx_supervisor *sup, struct sx_generation *gen, uint3
 
 int sx_generation_start(struct sx_supervisor *sup, struct sx_generation *gen)
 {
-    for (uint32_t i = 0; i < gen->n_seats; i++) {
+    for (uint32_t i = 0; i < gen->n_first; i++) {
         int rc = fill_seat(sup, gen, i);
 
         if (rc != 0)
@@ -152,13 +152,33 @@ int sx_generation_start(struct sx_supervisor *sup, struct sx_generation *gen)
     return 0;
 }
 
+static bool are_all(const struct sx_generation *gen, uint32_t n, enum sx_child_state state)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (gen->seats[i].child == NULL || gen->seats[i].child->state != state)
+            return false;
+    return true;
+}
+
 bool sx_generation_is_ready(const struct sx_generation *gen)
 {
-    for (uint32_t i = 0; i < gen->n_seats; i++) {
-        if (gen->seats[i].child == NULL || gen->seats[i].child->state != SX_CHILD_READY)
-            return false;
-    }
-    return true;
+    return are_all(gen, gen->n_first, SX_CHILD_READY);
+}
+
+bool sx_generation_all_serve(const struct sx_generation *gen)
+{
+    return are_all(gen, gen->n_seats, SX_CHILD_SERVING);
+}
+
+void sx_generation_serve(struct sx_generation *gen)
+{
+    uint64_t now_ns = sx_clock_mono_ns();
+
+    for (uint32_t i = 0; i < gen->n_seats; i++)
+        if (i < gen->n_first)
+            sx_child_serve(gen->seats[i].child);
+        else
+            gen->seats[i].due_ns = now_ns;
 }
 
 const struct sx_copy *sx_generation_copy_of(const struct sx_generation *gen, const char *plugin)

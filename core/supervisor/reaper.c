@@ -82,7 +82,8 @@ static void bury(struct sx_supervisor *sup, struct sx_child *child, int status)
         sx_change_on_read(sup, status);
     else if (child->kind == SX_CHILD_READER)
         sx_reading_drop(sup, child, status);
-    else if (child->gen == sup->next)
+    else if (sx_change_concerns(sup, child) &&
+             (child->gen == sup->next || is_own_fault(child, status)))
         sx_change_on_exit(sup, child, status);
     else
         bury_worker(sup, child, status);

@@ -150,7 +150,9 @@ struct sx_generation {
     struct sx_listener_set listeners; /* owned references */
     struct sx_seat *seats;            /* owned; room for sx_supervisor.max_seats */
     uint32_t n_seats;
+    uint32_t n_first; /* seats of those that have to be ready before it takes over */
     uint32_t n_children;
+    bool is_whole;    /* once, all of them served */
     bool was_hurried; /* its streams were ended */
 };
 
@@ -160,9 +162,13 @@ int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, st
                          struct sx_generation **ret_gen);
 void sx_generation_destroy(struct sx_generation *gen);
 
-/* Workers for all seats.  What sx_child_start says. */
+/* Workers for the first seats.  What sx_child_start says. */
 int sx_generation_start(struct sx_supervisor *sup, struct sx_generation *gen);
+/* Are all of these ready? */
 bool sx_generation_is_ready(const struct sx_generation *gen);
+/* They serve; the other seats are due. */
+void sx_generation_serve(struct sx_generation *gen);
+bool sx_generation_all_serve(const struct sx_generation *gen);
 /* The copy of an enabled plugin, or NULL. */
 const struct sx_copy *sx_generation_copy_of(const struct sx_generation *gen, const char *plugin);
 /* The seat in which child sits, or NULL. */
@@ -263,7 +269,8 @@ void sx_reading_drop(struct sx_supervisor *sup, const struct sx_child *reader, i
 
 /* --- changes: change.c -------------------------------------------------------------------- */
 
-/* The first generation: its workers are their own check. */
+/* The first generation: its workers are their own check, and where nobody has served before, the
+ * first of them serves before the others are started. */
 int sx_change_start_first(struct sx_supervisor *sup);
 /* The next one, by way of a reader and a checker; whatever fails is logged and changes nothing. */
 void sx_change_reload(struct sx_supervisor *sup);
@@ -275,7 +282,9 @@ bool sx_change_is_possible(const struct sx_supervisor *sup);
 /* The reader has died. */
 void sx_change_on_read(struct sx_supervisor *sup, int status);
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child);
-/* A child of the next generation has died. */
+/* Does what has happened to child concern a start or a change that is under way? */
+bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child);
+/* Such a child has died. */
 void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int status);
 /* Gives the next generation up; told is for the log. */
 void sx_change_abort(struct sx_supervisor *sup, const char *told);

@@ -168,9 +168,10 @@ static bool has_dollar(const struct sx_config *cfg)
     return has;
 }
 
+/* As the overlay: on Cloud Run what a base says is bent. */
 static void check_again(const struct input *in, const struct sx_config *cfg)
 {
-    struct input second = { .overlay = sx_slice_of("{}") };
+    struct input second = { .base = sx_slice_of("{}") };
     struct sx_config *copy = NULL;
     struct sx_report rep;
     json_t *root = json_copy(cfg->root);
@@ -180,7 +181,7 @@ static void check_again(const struct input *in, const struct sx_config *cfg)
     (void)json_object_del(root, "env");
     (void)json_object_del(root, "root_dir");
     text = json_dumps(root, 0);
-    second.base = sx_slice_of(text);
+    second.overlay = sx_slice_of(text);
     fuzz_check(load(&second, false, &rep, &copy) == 0, "it does not load again: %s\n%s",
                rep.n_faults > 0 ? rep.faults[0] : "", text);
     fuzz_check(json_equal(cfg->root, copy->root), "it comes out another one: %s", text);

@@ -148,7 +148,7 @@ class Server:
             reader.start()
 
     def wait_ready(self):
-        """True when it is ready, False when its port was taken; fails when it ended."""
+        """True when all its workers serve, False when its port was taken; fails when it ended."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -158,6 +158,8 @@ class Server:
                 raise AssertionError(f"ended with {self.process.returncode}:\n{self.output()}")
             try:
                 if self.get("/_sx/ready").status == 200:
+                    if self.overrides.get("server", {}).get("workers", 1) > 1:
+                        self.wait_line("serves with")
                     return True
             except (OSError, wire.Closed):
                 pass

@@ -310,6 +310,18 @@ static void json_text_is_copied_only_when_all_of_it_is_plain(void **state)
     }
 }
 
+static void text_that_is_cut_ends_with_a_whole_character(void **state)
+{
+    static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z"; /* 1, 2, 3, 4, 1 bytes */
+    static const size_t cuts[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11, 11 };
+
+    (void)state;
+    for (size_t max = 0; max < sizeof cuts / sizeof cuts[0]; max++)
+        assert_int_equal(sx_utf8_cut(text, max), cuts[max]);
+    assert_int_equal(sx_utf8_cut("\x80\x80\x80\x80\x80\x80", 5), 2); /* no text, and no loop */
+    assert_int_equal(sx_utf8_cut("", 5), 0);
+}
+
 static void digits_have_zeros_in_front(void **state)
 {
     char text[8] = "#######";
@@ -337,6 +349,7 @@ int main(void)
         cmocka_unit_test(utf8_texts_are_checked_at_every_place),
         cmocka_unit_test(json_text_is_plain_up_to_the_first_special_byte),
         cmocka_unit_test(json_text_is_copied_only_when_all_of_it_is_plain),
+        cmocka_unit_test(text_that_is_cut_ends_with_a_whole_character),
         cmocka_unit_test(digits_have_zeros_in_front),
     };
 

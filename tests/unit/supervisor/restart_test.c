@@ -270,6 +270,34 @@ static void usr2_hands_the_sockets_to_a_successor(void **state)
     assert_int_equal(ask(f, "a.sock"), -ENOENT); /* now it was the successor's to remove */
 }
 
+static void successor_serves_when_all_of_its_workers_are_ready(void **state)
+{
+    struct fixture *f = *state;
+    struct event first, second;
+    char line[4096];
+    int successor;
+
+    start(f);
+    expect_event(f, "serving");
+    configure(f, "\"workers\": 2,");
+    write_text(f->dir, "mode", "worker=gate");
+    signal_it(f, SIGUSR2);
+    expect_log_line(f, "has been started (pid ", line, sizeof line);
+    successor = atoi(strstr(line, "(pid ") + 5);
+    (void)expect_event(f, "starting"); /* of the first server */
+    first = expect_event(f, "starting");
+    second = expect_event(f, "starting");
+    assert_int_not_equal(first.pid, second.pid);
+    open_gate(f);
+    open_gate(f);
+    (void)expect_event(f, "serving");
+    (void)expect_event(f, "serving");
+
+    stop_and_expect(f, SIGTERM, 0);
+    assert_int_equal(kill(successor, SIGTERM), 0);
+    assert_int_equal(waitpid(successor, NULL, 0), successor);
+}
+
 static int run_group(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -289,6 +317,7 @@ static int run_group(void)
         TEST(winch_drains_and_hup_starts_again),
         TEST(usr1_continues_in_a_new_file_everywhere),
         TEST(usr2_hands_the_sockets_to_a_successor),
+        TEST(successor_serves_when_all_of_its_workers_are_ready),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ static void fill_board(struct fixture *f, struct event finishing[N_FINISHING])
     configure(f, "\"workers\": 2, \"drain_ms\": 3600000,");
     write_text(f->dir, "mode", "worker=slow");
     start(f);
+    expect_log(f, "generation 1 serves with 2 workers");
     for (size_t i = 0; i < N_FINISHING; i++)
         finishing[i] = leave_one(f);
 }

@@ -1,27 +1,46 @@
-/* The first workers are their own check: all of them serve, or the start ends and says why. */
+/* The first workers are their own check: all of them come to serve, the first before the others,
+ * or the start ends and says why. */
 #include "fixture.h"
 
-static void nobody_serves_before_all_are_ready(void **state)
+static void first_worker_serves_before_the_others_are_started(void **state)
 {
     struct fixture *f = *state;
-    struct event first;
-    struct event second;
+    struct event first, second;
 
     configure(f, "\"workers\": 2,");
     write_text(f->dir, "mode", "worker=gate");
     start(f);
-    expect_event(f, "starting");
-    expect_event(f, "starting");
+    first = expect_event(f, "starting");
     open_gate(f);
+    assert_int_equal(expect_event(f, "serving").pid, first.pid);
+    second = expect_event(f, "starting");
+    assert_int_equal(first.index, 0);
+    assert_int_equal(second.index, 1);
+    assert_int_equal(ask(f, "a.sock"), 1);
     open_gate(f);
 
-    first = expect_event(f, "serving");
-    second = expect_event(f, "serving");
-    assert_int_equal(first.generation, 1);
-    assert_int_equal(first.index + second.index, 1);
-    assert_int_not_equal(first.pid, second.pid);
+    assert_int_equal(expect_event(f, "serving").pid, second.pid);
+    expect_log(f, "listening on unix:");
     expect_log(f, "generation 1 serves with 2 workers");
     stop_and_expect(f, SIGTERM, 0);
+}
+
+static void start_of_the_others_may_be_stopped(void **state)
+{
+    struct fixture *f = *state;
+    struct event first;
+
+    configure(f, "\"workers\": 2,");
+    write_text(f->dir, "mode", "worker=gate");
+    start(f);
+    first = expect_event(f, "starting");
+    open_gate(f);
+    expect_event(f, "starting");
+    signal_it(f, SIGTERM);
+
+    assert_int_equal(expect_event(f, "drain").pid, first.pid);
+    open_gate(f); /* the other may have been killed, or drains */
+    expect_exit(f, 0);
 }
 
 static void every_address_is_served(void **state)
@@ -63,6 +82,7 @@ static void one_worker_that_fails_takes_the_others_with_it(void **state)
     write_text(f->dir, "mode", "worker=fail1");
     start(f);
 
+    assert_int_equal(expect_event(f, "drain").index, 0); /* it finishes what it has */
     expect_exit(f, 1);
     expect_error(f, "the second one fails\n");
 }
@@ -177,7 +197,8 @@ static int run_group(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(nobody_serves_before_all_are_ready),
+        TEST(first_worker_serves_before_the_others_are_started),
+        TEST(start_of_the_others_may_be_stopped),
         TEST(every_address_is_served),
         TEST(worker_that_refuses_ends_the_start_with_its_own_words),
         TEST(one_worker_that_fails_takes_the_others_with_it),
