@@ -152,6 +152,8 @@ enum sx_db_migrate_mode { SX_DB_MIGRATE_DRY_RUN, SX_DB_MIGRATE_APPLY };
 
 /* why: the database could not be asked; NULL: it was, and the faults tell what was found. */
 typedef void sx_db_verified_fn(void *arg, const char *why);
+/* max_connections less the reserved ones, or a negative code. */
+typedef void sx_db_limit_fn(void *arg, int max);
 
 /* The table of functions.  Names say which thread may call. */
 struct sx_db_module {
@@ -224,8 +226,8 @@ struct sx_db_module {
     /* Can libpq read it?  Otherwise false and why, without any of the text but the name of an
      * unknown option. */
     bool (*is_url)(const char *url, char *ret_why, size_t size);
-    /* max_connections less the reserved ones, or a negative code. */
-    int (*max_connections)(const char *url, uint32_t connect_ms, struct sx_report *faults);
+    /* [loop] What does the server allow?  fn is called once, later. */
+    int (*max_connections)(struct sx_db_pool *pool, sx_db_limit_fn *fn, void *arg);
 };
 
 /* Maps sx_db.so beside the executable (or at path); linked into the core, not the module. */

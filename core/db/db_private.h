@@ -505,6 +505,9 @@ int sx_db_migrate(const char *url, struct sx_db_migrate_plugin *plugins, size_t 
                   void (*say)(void *arg, const char *line), void *arg);
 int sx_db_verify(struct sx_db_pool *pool, const struct sx_db_migrate_plugin *plugins, size_t n,
                  struct sx_report *faults, sx_db_verified_fn *done, void *arg);
-int sx_db_max_connections(const char *url, uint32_t connect_ms, struct sx_report *faults);
+int sx_db_max_connections(struct sx_db_pool *pool, sx_db_limit_fn *fn, void *arg);
+
+/* Whoever asks for the host itself (verify.c): the login, whatever roles there are. */
+extern const struct sx_db_owner sx_db_login;
 
 #endif /* SX_DB_DB_PRIVATE_H */

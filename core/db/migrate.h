@@ -15,7 +15,6 @@ struct session {
     void (*say)(void *arg, const char *line);
     void *arg;
     bool wants_roles, may_create_roles;
-    uint64_t until_ns; /* of uv_hrtime(): so long an answer is waited for; 0: for ever */
 };
 
 /* --- session.c: a connection, and commands that tell what went wrong ------------ */

@@ -1,15 +1,12 @@
 /* db/session.c - a connection of one's own and commands that tell what went wrong. */
 #include "db/migrate.h"
 
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/error.h"
-#include "base/text.h"
 
 int session_open(struct session *s, const char *url, uint32_t connect_ms)
 {
@@ -61,45 +58,9 @@ static bool is_good(const PGresult *res)
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
 
-/* Until the next result is there.  A server that says nothing for too long is hung up on. */
-static void await_result(struct session *s)
-{
-    struct pollfd fd = { .fd = PQsocket(s->pg), .events = POLLIN };
-    uint64_t now_ns;
-    int left_ms = -1;
-
-    while (PQisBusy(s->pg)) {
-        now_ns = uv_hrtime();
-        if (s->until_ns != 0)
-            left_ms = now_ns < s->until_ns ? (int)((s->until_ns - now_ns) / 1000000) + 1 : 0;
-        if (poll(&fd, 1, left_ms) == 0)
-            (void)shutdown(fd.fd, SHUT_RDWR);
-        if (PQconsumeInput(s->pg) != 1)
-            return;
-    }
-}
-
-/* The last result, as PQexec() has it. */
-static PGresult *finish(struct session *s, int is_sent)
-{
-    PGresult *last = NULL, *res;
-
-    while (is_sent == 1) {
-        await_result(s);
-        res = PQgetResult(s->pg);
-        if (res == NULL)
-            break;
-        PQclear(last);
-        last = res;
-        if (PQresultStatus(res) >= PGRES_COPY_OUT && PQresultStatus(res) <= PGRES_COPY_IN)
-            break;
-    }
-    return last;
-}
-
 PGresult *session_query(struct session *s, const char *sql, int n, const char *const *values)
 {
-    PGresult *res = finish(s, PQsendQueryParams(s->pg, sql, n, NULL, values, NULL, NULL, 0));
+    PGresult *res = PQexecParams(s->pg, sql, n, NULL, values, NULL, NULL, 0);
 
     if (is_good(res))
         return res;
@@ -109,7 +70,7 @@ PGresult *session_query(struct session *s, const char *sql, int n, const char *c
 
 int session_script(struct session *s, const char *sql, PGresult **ret_error)
 {
-    PGresult *res = finish(s, PQsendQuery(s->pg, sql));
+    PGresult *res = PQexec(s->pg, sql);
 
     if (!is_good(res)) {
         *ret_error = res;
@@ -161,27 +122,4 @@ bool session_is(struct session *s, const char *sql, const char *value)
 
     PQclear(res);
     return is_it;
-}
-
-int sx_db_max_connections(const char *url, uint32_t connect_ms, struct sx_report *faults)
-{
-    static const char sql[] =
-        "SELECT current_setting('max_connections')::int"
-        " - current_setting('superuser_reserved_connections')::int"
-        " - coalesce(current_setting('reserved_connections', true), '0')::int";
-    struct session s = { .faults = faults,
-                         .until_ns = uv_hrtime() + (uint64_t)connect_ms * 1000000 };
-    PGresult *res;
-    int64_t n = SX_ERR_DB;
-    int err = session_open(&s, url, connect_ms);
-
-    if (err < 0)
-        return err;
-    res = session_query(&s, sql, 0, NULL);
-    if (res == NULL || sx_parse_int(PQgetvalue(res, 0, 0), strlen(PQgetvalue(res, 0, 0)), &n) < 0)
-        sx_report_add(faults, "database: max_connections cannot be read: %.*s",
-                      (int)strcspn(PQerrorMessage(s.pg), "\n"), PQerrorMessage(s.pg));
-    PQclear(res);
-    session_close(&s);
-    return n > INT32_MAX ? INT32_MAX : (int)n;
 }

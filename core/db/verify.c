@@ -39,8 +39,8 @@ struct sx_db_verify {
     struct question questions[];
 };
 
-/* The login itself: it has made the histories. */
-static const struct sx_db_owner login = { .name = "migrations", .search_path = "pg_catalog" };
+/* It has made the histories, too. */
+const struct sx_db_owner sx_db_login = { .name = "host", .search_path = "pg_catalog" };
 
 /* --- the end -------------------------------------------------------------------- */
 
@@ -127,7 +127,7 @@ static int ask(struct sx_db_verify *v, size_t i)
     q->verify = v;
     q->stmt = (struct sx_db_stmt){ .sql = q->sql, .flags = SX_DB_READ_ONLY };
     q->op = (struct sx_db_op){
-        .owner = &login, .stmts = &q->stmt, .n_stmts = 1, .done = on_answer
+        .owner = &sx_db_login, .stmts = &q->stmt, .n_stmts = 1, .done = on_answer
     };
     err = sx_db_pool_submit(v->pool, &q->op);
     if (err == 0)

@@ -12,11 +12,6 @@
 #include "base/check.h"
 #include "worker/worker_private.h"
 
-static const char *direct_url(const struct sx_config_database *d)
-{
-    return d->direct_url != NULL && *d->direct_url != '\0' ? d->direct_url : d->url;
-}
-
 static uint32_t connections_per_worker(const struct sx_config_database *d)
 {
     return strcmp(d->pooler, "none") == 0 ? d->pool_size : 1;
@@ -28,19 +23,6 @@ static uint64_t needed(const struct sx_worker *w)
     const struct sx_config_database *d = &w->config->database;
 
     return (uint64_t)d->instances * w->spec.count * connections_per_worker(d);
-}
-
-/* A server that cannot be reached is told by the pool. */
-static int ask(struct sx_worker *w)
-{
-    struct sx_report faults;
-    int max;
-
-    sx_report_init(&faults);
-    max = w->db->max_connections(direct_url(&w->config->database), w->config->database.connect_ms,
-                                 &faults);
-    sx_report_finish(&faults);
-    return max;
 }
 
 static void describe(const struct sx_worker *w, char *text, size_t size)
@@ -62,13 +44,26 @@ static bool is_exceeded(const struct sx_worker *w)
 
 /* --- Before it serves ------------------------------------------------------------------------ */
 
+static void on_limit(void *arg, int max)
+{
+    struct sx_worker *w = arg;
+
+    w->budget_max = max;
+    w->budget = SX_BUDGET_KNOWN;
+}
+
+/* A server that is away is no reason to refuse, and is told by the pool. */
 void sx_worker_budget_check(struct sx_worker *w, struct sx_report *rep)
 {
     char text[256];
 
-    if (strcmp(w->config->database.budget, "require") != 0 || (w->spec.index != 0 && !w->is_check))
+    if (strcmp(w->config->database.budget, "require") != 0 || !w->is_db_ready ||
+        (w->spec.index != 0 && !w->is_check))
         return;
-    w->budget_max = ask(w);
+    if (w->db->max_connections(w->pool, on_limit, w) == 0)
+        w->budget = SX_BUDGET_ASKED;
+    while (w->budget == SX_BUDGET_ASKED)
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
     if (!is_exceeded(w))
         return;
     describe(w, text, sizeof text);
@@ -81,20 +76,14 @@ void sx_worker_budget_check(struct sx_worker *w, struct sx_report *rep)
 
 /* --- Once it serves -------------------------------------------------------------------------- */
 
-static void ask_on_thread(struct sx_work_item *item, uint32_t thread)
+static void tell(void *arg, int max)
 {
-    struct sx_worker *w = SX_MEMBER_OF(item, struct sx_worker, budget);
-
-    (void)thread;
-    w->budget_max = ask(w);
-}
-
-static void tell(struct sx_work_item *item)
-{
-    struct sx_worker *w = SX_MEMBER_OF(item, struct sx_worker, budget);
+    struct sx_worker *w = arg;
     char text[256];
 
-    if (w->budget_max < 0)
+    w->budget = SX_BUDGET_TOLD;
+    w->budget_max = max;
+    if (max < 0)
         return;
     describe(w, text, sizeof text);
     sx_log_line(w->log, is_exceeded(w) ? SX_LOG_WARNING : SX_LOG_INFO, NULL, "database: %s", text);
@@ -102,10 +91,10 @@ static void tell(struct sx_work_item *item)
 
 void sx_worker_budget(struct sx_worker *w)
 {
-    if (w->budget.run != NULL || w->spec.index != 0 || !w->is_db_ready ||
-        w->phase != WORKER_SERVING)
+    if (w->spec.index != 0 || !w->is_db_ready || w->phase != WORKER_SERVING)
         return;
-    w->budget.run = ask_on_thread;
-    w->budget.done = tell;
-    (void)sx_work_submit(w->work, &w->budget);
+    if (w->budget == SX_BUDGET_KNOWN)
+        tell(w, w->budget_max);
+    else if (w->budget == SX_BUDGET_UNKNOWN && w->db->max_connections(w->pool, tell, w) == 0)
+        w->budget = SX_BUDGET_ASKED;
 }

@@ -128,7 +128,6 @@ static int build_db(struct sx_worker *w, struct sx_report *rep)
         return err;
     sx_worker_fault_map(w);
     w->has_db = true;
-    sx_worker_budget_check(w, rep);
     sx_plugins_db_settings(w->plugins, &w->loop, &set);
     set.on_log = sx_worker_log_db;
     set.on_ready = on_db_ready;
@@ -187,6 +186,8 @@ int sx_worker_build(struct sx_worker *w, struct sx_report *rep)
         err = build_http(w, rep);
     if (err == 0)
         err = sx_worker_verify_migrations(w, rep);
+    if (err == 0)
+        sx_worker_budget_check(w, rep);
     if (err == 0 && w->is_check)
         err = sx_plugins_check(w->plugins, rep);
     if (err == 0)

@@ -32,6 +32,9 @@ struct sx_worker_quarantine {
     bool is_left_out; /* its file is not to be mapped */
 };
 
+/* What is known of the connections that the server allows. */
+enum sx_worker_budget { SX_BUDGET_UNKNOWN, SX_BUDGET_ASKED, SX_BUDGET_KNOWN, SX_BUDGET_TOLD };
+
 struct sx_worker {
     struct sx_control_spec spec;
     struct sx_control_plugins copies;
@@ -56,7 +59,7 @@ struct sx_worker {
     const struct sx_db_module *db;
     struct sx_db_pool *pool;
     struct sx_worker_fault *fault; /* owned */
-    struct sx_work_item budget;
+    enum sx_worker_budget budget;
     int budget_max; /* what the server allows, or a negative code */
     bool is_http_drained, is_db_ready, has_db;
     uint32_t grace_ms, idle_ms; /* of the drain */
@@ -78,8 +81,8 @@ bool sx_worker_log_db(void *arg, int severity, const char *text);
 int sx_worker_verify_migrations(struct sx_worker *w, struct sx_report *rep);
 
 /* budget.c: connections of all workers of all instances against the server's max_connections.
- * check asks at once and reports a fault where the configuration requires them to fit; the other
- * asks on a pool thread, once it serves and the database is ready, and says it in the log. */
+ * check runs the loop until it knows, and reports a fault where the configuration requires them to
+ * fit; the other asks once it serves and the database is ready, and says it in the log. */
 void sx_worker_budget_check(struct sx_worker *w, struct sx_report *rep);
 void sx_worker_budget(struct sx_worker *w);
 void sx_worker_files(struct sx_worker *w); /* before the loop listens */

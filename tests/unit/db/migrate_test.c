@@ -529,19 +529,34 @@ static void login_that_may_not_create_roles_gets_schemas_alone(void **state)
     sx_test_sql(url_of(state), sql);
 }
 
+struct limit {
+    int max;
+    bool is_known;
+};
+
+static void on_limit(void *arg, int max)
+{
+    *(struct limit *)arg = (struct limit){ max, true };
+}
+
 static void max_connections_leaves_out_the_reserved_ones(void **state)
 {
-    struct sx_report faults;
+    struct limit found = { 0 }, lost = { 0 };
+    struct sx_test_db db;
     char expected[32];
 
-    sx_report_init(&faults);
     value(url_of(state), expected, sizeof expected,
           "SELECT current_setting('max_connections')::int - "
           "current_setting('superuser_reserved_connections')::int");
-    assert_int_equal(module_of()->max_connections(url_of(state), 1000, &faults), atoi(expected));
-    assert_true(module_of()->max_connections("host=/nonexistent", 1000, &faults) < 0);
-    assert_int_equal(faults.n_faults, 1);
-    sx_report_finish(&faults);
+    sx_test_db_init(&db, url_of(state));
+    sx_test_db_open(&db);
+    assert_int_equal(db.m->max_connections(db.pool, on_limit, &found), 0);
+    sx_test_db_run(&db, &found.is_known);
+    assert_int_equal(found.max, atoi(expected));
+
+    assert_int_equal(db.m->max_connections(db.pool, on_limit, &lost), 0);
+    sx_test_db_finish(&db);
+    assert_true(lost.is_known && lost.max < 0);
 }
 
 static int start(void **state)
