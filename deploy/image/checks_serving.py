@@ -12,6 +12,9 @@ from container import HARDENED, PROGRAM, Failure, expect, free_port, is_free, un
 
 STARTS = 10
 READY_GOAL_MS = 50
+# So often psql's time, where that is more: it starts one program where we start two, maps the same
+# libraries and makes the same connection, so it tells how fast this machine is at that.
+PSQLS = 2
 BUSY = 1.2  # runnable threads for each processor, one of which is the check itself
 CALLERS, CALLS = 8, 250
 
@@ -154,8 +157,8 @@ def check_start(engine):
             f"starts, the goal is {READY_GOAL_MS} ms; psql takes {least:.0f} ms for SELECT 1")
     if min(times) <= READY_GOAL_MS:
         return text
-    if least > READY_GOAL_MS:
-        return f"{text}; not judged, as this machine is too slow for it"
+    if min(times) <= PSQLS * least:
+        return f"{text}: no more than {PSQLS} of that, on this machine"
     if os.getloadavg()[0] > BUSY * os.cpu_count():
         return f"{text}; not judged, as other work keeps the machine busy"
     raise Failure(text)
