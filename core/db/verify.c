@@ -121,8 +121,7 @@ static int ask(struct sx_db_verify *v, size_t i)
     struct question *q = &v->questions[i];
     int err;
 
-    (void)snprintf(q->sql, sizeof q->sql,
-                   "SELECT number, name, checksum FROM \"%s\".sx_migrations",
+    (void)snprintf(q->sql, sizeof q->sql, "SELECT number, name, checksum FROM \"%s\".sx_migrations",
                    v->plugins[i].name);
     q->verify = v;
     q->stmt = (struct sx_db_stmt){ .sql = q->sql, .flags = SX_DB_READ_ONLY };

@@ -252,15 +252,6 @@ static void log_addresses(const struct sx_supervisor *sup, const struct sx_gener
                     gen->listeners.v[i]->address.name);
 }
 
-static void tell_whole(const struct sx_supervisor *sup, struct sx_generation *gen)
-{
-    if (gen->is_whole || !sx_generation_all_serve(gen))
-        return;
-    gen->is_whole = true;
-    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers", gen->number,
-                gen->n_seats);
-}
-
 static void take_over(struct sx_supervisor *sup)
 {
     struct sx_generation *old = sup->current;
@@ -277,19 +268,27 @@ static void take_over(struct sx_supervisor *sup)
         sx_generation_retire(old, sup->current);
     }
     log_addresses(sup, sup->current);
-    tell_whole(sup, sup->current);
     (void)snprintf(text, sizeof text, "generation %u serves", sup->current->number);
     sx_command_reload_ended(sup, true, text);
 }
 
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child)
 {
-    if (child->gen == sup->next && sx_generation_is_ready(sup->next)) {
+    if (child->gen == sup->next && sx_generation_is_ready(sup->next))
         take_over(sup);
-    } else if (child->gen == sup->current) {
+    else if (child->gen == sup->current)
         sx_child_serve(child);
-        tell_whole(sup, sup->current);
-    }
+}
+
+void sx_change_advance(struct sx_supervisor *sup)
+{
+    struct sx_generation *gen = sup->current;
+
+    if (gen == NULL || gen->is_whole || !sx_generation_all_serve(gen))
+        return;
+    gen->is_whole = true;
+    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers", gen->number,
+                gen->n_seats);
 }
 
 bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child)

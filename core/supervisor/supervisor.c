@@ -290,6 +290,7 @@ static void advance(struct sx_supervisor *sup)
         sx_generation_fill_seats(sup, sup->current, now_ns);
         sx_stall_check(sup, now_ns);
     }
+    sx_change_advance(sup);
     destroy_empty_generations(sup);
     if (sup->wants_reload && sx_change_is_possible(sup)) {
         sup->wants_reload = false;

@@ -282,6 +282,8 @@ bool sx_change_is_possible(const struct sx_supervisor *sup);
 /* The reader has died. */
 void sx_change_on_read(struct sx_supervisor *sup, int status);
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child);
+/* Notes that all workers serve, whatever has led to that. */
+void sx_change_advance(struct sx_supervisor *sup);
 /* Does what has happened to child concern a start or a change that is under way? */
 bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child);
 /* Such a child has died. */

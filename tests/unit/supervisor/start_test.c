@@ -25,6 +25,24 @@ static void first_worker_serves_before_the_others_are_started(void **state)
     stop_and_expect(f, SIGTERM, 0);
 }
 
+/* Or a crash of its replacement, some day, would still end the start. */
+static void start_is_over_when_those_that_are_left_serve(void **state)
+{
+    struct fixture *f = *state;
+
+    configure(f, "\"workers\": 2,");
+    write_text(f->dir, "mode", "worker=gate");
+    start(f);
+    expect_event(f, "starting");
+    open_gate(f);
+    expect_event(f, "starting");
+    signal_it(f, SIGTTOU);
+
+    expect_log(f, "resized: 1 workers");
+    expect_log(f, "generation 1 serves with 1 workers");
+    stop_and_expect(f, SIGTERM, 0);
+}
+
 static void start_of_the_others_may_be_stopped(void **state)
 {
     struct fixture *f = *state;
@@ -198,6 +216,7 @@ static int run_group(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(first_worker_serves_before_the_others_are_started),
+        TEST(start_is_over_when_those_that_are_left_serve),
         TEST(start_of_the_others_may_be_stopped),
         TEST(every_address_is_served),
         TEST(worker_that_refuses_ends_the_start_with_its_own_words),
