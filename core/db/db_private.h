@@ -121,8 +121,9 @@ struct sx_db_job {
     PGresult *error; /* owned                                      */
     const char *why; /* without an error of the server; literal    */
     uint32_t error_index;
-    bool is_read;  /* every statement is                         */
-    bool is_alone; /* has a Sync of its own                      */
+    bool is_queued; /* counted in the pool's n_queued */
+    bool is_read;   /* every statement is                         */
+    bool is_alone;  /* has a Sync of its own                      */
     bool is_slow;
     bool is_unnamed; /* its prepared statement went stale          */
     bool leaves_trace;

@@ -116,12 +116,14 @@ void sx_db_job_requeue(struct sx_db_pool *pool, struct sx_db_job *job)
     clear_results(job);
     job->op->state = SX_DB_OP_QUEUED;
     sx_list_push(pool->queue.next, &job->link); /* before the first: at the head */
+    job->is_queued = true;
     atomic_fetch_add(&pool->n_queued, 1);
 }
 
 void sx_db_job_unqueue(struct sx_db_pool *pool, struct sx_db_job *job)
 {
     sx_list_remove(&job->link);
+    job->is_queued = false;
     atomic_fetch_sub(&pool->n_queued, 1);
 }
 

@@ -13,6 +13,8 @@ static const char limit_sql[] =
     " - current_setting('superuser_reserved_connections')::int"
     " - coalesce(current_setting('reserved_connections', true), '0')::int";
 
+enum { LIMIT_MS = 2000 };
+
 struct question {
     struct sx_db_op op;
     struct sx_db_stmt stmt;
@@ -43,12 +45,15 @@ int sx_db_max_connections(struct sx_db_pool *pool, sx_db_limit_fn *fn, void *arg
 
     if (q == NULL)
         return SX_ERR_NOMEM;
-    *q = (struct question){
-        .op = { .owner = &sx_db_login, .stmts = &q->stmt, .n_stmts = 1, .done = on_answer },
-        .stmt = { .sql = limit_sql, .flags = SX_DB_READ_ONLY },
-        .fn = fn,
-        .arg = arg
-    };
+    *q = (struct question){ .op = { .owner = &sx_db_login,
+                                    .stmts = &q->stmt,
+                                    .n_stmts = 1,
+                                    .deadline_ms = uv_now(pool->set.loop) + LIMIT_MS,
+                                    .timeout_ms = LIMIT_MS,
+                                    .done = on_answer },
+                            .stmt = { .sql = limit_sql, .flags = SX_DB_READ_ONLY },
+                            .fn = fn,
+                            .arg = arg };
     err = sx_db_pool_submit(pool, &q->op);
     if (err < 0)
         free(q);

@@ -419,6 +419,7 @@ int sx_db_pool_submit(struct sx_db_pool *pool, struct sx_db_op *op)
     op->queued_ns = uv_hrtime();
     op->sent_ns = 0;
     sx_list_push(&pool->queue, &job->link);
+    job->is_queued = true;
     atomic_fetch_add(&pool->n_queued, 1);
     sx_db_pool_wake(pool);
     return 0;
@@ -434,7 +435,7 @@ bool sx_db_pool_forget(struct sx_db_pool *pool, struct sx_db_op *op)
         return false;
     op->job = NULL;
     job->op = NULL;
-    if (op->state == SX_DB_OP_QUEUED) {
+    if (job->is_queued) { /* else it is sent, or has failed and its done is due */
         sx_db_job_unqueue(pool, job);
         sx_db_job_free(pool, job);
     }

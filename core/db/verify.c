@@ -13,14 +13,16 @@
 
 #include "base/error.h"
 
-/* Whoever verifies wants to serve soon, with the database or without. */
-enum { VERIFY_MS = 4000 };
+/* Whoever verifies wants to serve soon, with the database or without; a history that is locked must
+ * not keep the only connection for longer. */
+enum { VERIFY_MS = 4000, HISTORY_MS = 2000 };
 
 struct question {
     struct sx_db_op op;
     struct sx_db_stmt stmt;
     struct sx_db_verify *verify;
     struct sx_db_rows *rows; /* a reference; NULL: there is no history */
+    bool is_unreadable;      /* and a fault has said so */
     char sql[200];
 };
 
@@ -58,9 +60,10 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void compare(struct sx_db_verify *v, size_t i)
 {
-    struct sx_db_rows *rows = v->questions[i].rows;
+    const struct question *q = &v->questions[i];
 
-    plan_verify(rows != NULL ? sx_db_rows_pg(rows) : NULL, &v->plugins[i], v->faults);
+    if (!q->is_unreadable)
+        plan_verify(q->rows != NULL ? sx_db_rows_pg(q->rows) : NULL, &v->plugins[i], v->faults);
 }
 
 static void end(struct sx_db_verify *v)
@@ -83,11 +86,23 @@ static bool is_missing(const struct sx_db_failure *failure)
     return strcmp(failure->sqlstate, "42P01") == 0 || strcmp(failure->sqlstate, "3F000") == 0;
 }
 
+/* The classes of what a server is in, not a schema: rolled back, out of something, not able,
+ * stopped by somebody, broken (PostgreSQL, appendix A). */
+static bool is_of_the_server(const char *sqlstate)
+{
+    static const char *const classes[] = { "40", "53", "55", "57", "58" };
+
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (strncmp(sqlstate, classes[i], 2) == 0)
+            return true;
+    return false;
+}
+
 /* A login that may not look is one that cannot say: another one migrates. */
 static bool is_unknown(const struct sx_db_failure *failure)
 {
     return failure->sqlstate[0] == '\0' || failure->is_lost || failure->is_busy ||
-           strcmp(failure->sqlstate, "42501") == 0;
+           is_of_the_server(failure->sqlstate) || strcmp(failure->sqlstate, "42501") == 0;
 }
 
 static void ask_further(struct sx_db_verify *v);
@@ -107,6 +122,7 @@ static void on_answer(struct sx_db_op *op, struct sx_db_rows *const *rows,
                        failure->is_lost && v->pool->why[0] != '\0' ? v->pool->why
                                                                    : failure->message);
     } else if (!is_missing(failure)) {
+        q->is_unreadable = true;
         sx_report_add(v->faults, "plugin \"%s\": its history of migrations cannot be read: %s",
                       v->plugins[q - v->questions].name, failure->message);
     }
@@ -125,9 +141,11 @@ static int ask(struct sx_db_verify *v, size_t i)
                    v->plugins[i].name);
     q->verify = v;
     q->stmt = (struct sx_db_stmt){ .sql = q->sql, .flags = SX_DB_READ_ONLY };
-    q->op = (struct sx_db_op){
-        .owner = &sx_db_login, .stmts = &q->stmt, .n_stmts = 1, .done = on_answer
-    };
+    q->op = (struct sx_db_op){ .owner = &sx_db_login,
+                               .stmts = &q->stmt,
+                               .n_stmts = 1,
+                               .timeout_ms = HISTORY_MS,
+                               .done = on_answer };
     err = sx_db_pool_submit(v->pool, &q->op);
     if (err == 0)
         ((struct sx_db_job *)q->op.job)->is_unnamed = true; /* it is asked once */

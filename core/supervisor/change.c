@@ -268,6 +268,7 @@ static void take_over(struct sx_supervisor *sup)
         sx_generation_retire(old, sup->current);
     }
     log_addresses(sup, sup->current);
+    sx_change_advance(sup);
     (void)snprintf(text, sizeof text, "generation %u serves", sup->current->number);
     sx_command_reload_ended(sup, true, text);
 }
@@ -295,7 +296,7 @@ bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *
 {
     return child->gen == sup->next ||
            (sup->next == NULL && sup->phase == SX_PHASE_SERVING && child->gen == sup->current &&
-            !sup->current->is_whole && child->ready_ns == 0);
+            !sup->current->is_whole && child->ready_ns == 0 && !child->is_late);
 }
 
 /* A plugin that crashes or hangs while it starts is as much the configuration's fault as one

@@ -315,6 +315,7 @@ void sx_child_on_deadline(struct sx_child *child)
 
     if (child->state == SX_CHILD_DRAINING)
         child->is_counted = true; /* long, but no crash */
+    child->is_late = child->state == SX_CHILD_STARTING && child->reason == NULL;
     (void)snprintf(why, sizeof why, "%s within %u ms", missed[child->state], child->allowed_ms);
     sx_child_kill(child, why);
 }

@@ -81,6 +81,7 @@ struct sx_child {
     char *reason;         /* owned: what it said of its failure, or why we killed it */
     char *crash;          /* owned: its last words (board/control.h), or NULL */
     bool is_counted;      /* its fault, with its plugin's */
+    bool is_late;         /* was not ready in time, and has not said why */
     uint32_t stream_ms;   /* how long streams may go on in its drain */
     struct sx_stall stall;
 };

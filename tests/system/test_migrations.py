@@ -212,6 +212,21 @@ def test_a_server_that_nobody_can_reach_is_waited_for(server, tmp_path):
     assert s.get("/probe/db/read?tok=x").status in (503, 504)
 
 
+def test_a_history_that_is_locked_does_not_keep_a_start_waiting(server, new_database):
+    """By a long transaction.  Whether the schema is right is not known then; all else is served."""
+    url = new_database()
+    keys = {"pool_size": 1, "statement_ms": 500, "budget": "require"}
+    first = server({"database": keys}, plugins=["probe", "hello"], url=url)
+    with database.connected(url) as conn, conn.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE probe.sx_migrations IN ACCESS EXCLUSIVE MODE")
+        s = server({"database": keys}, plugins=["probe", "hello"], url=url, migrate=False)
+
+        line = s.wait_line("migrations could not be verified")
+        assert "statement timeout" in line["message"] and line["severity"] == "WARNING"
+        assert s.get("/probe/db/write?tok=abc").text == "abc"
+    assert first.get("/probe/db/read?tok=abc").text == "abc"
+
+
 def test_a_login_that_may_not_create_roles_serves_all_the_same(server, new_database, cluster):
     login = "login_" + secrets.token_hex(6)
     database.query(cluster, f"CREATE ROLE {login} LOGIN")

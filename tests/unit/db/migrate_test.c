@@ -370,6 +370,25 @@ static void what_cannot_be_asked_is_no_fault_and_says_why(void **state)
     pair_drop(&p, url_of(state));
 }
 
+static void history_that_cannot_be_read_is_one_fault(void **state)
+{
+    char sql[128];
+    struct pair p;
+    struct run r;
+
+    pair_init(&p, "unread");
+    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
+    expect_ok(&r);
+    (void)snprintf(sql, sizeof sql, "ALTER TABLE %s.sx_migrations RENAME checksum TO hash", p.base);
+    sx_test_sql(url_of(state), sql);
+
+    verify(&r, url_of(state), p.plugins, 2);
+    assert_int_equal(r.faults.n_faults, 1);
+    expect_fault(&r, 0, "its history of migrations cannot be read: column \"checksum\" does not");
+    end(&r);
+    pair_drop(&p, url_of(state));
+}
+
 static void failing_step_is_told_with_its_line_and_leaves_nothing(void **state)
 {
     static const struct {
@@ -584,6 +603,7 @@ int main(void)
         cmocka_unit_test(edited_and_unknown_steps_stop_verify_and_apply),
         cmocka_unit_test(steps_of_a_later_version_stop_apply_and_not_verify),
         cmocka_unit_test(what_cannot_be_asked_is_no_fault_and_says_why),
+        cmocka_unit_test(history_that_cannot_be_read_is_one_fault),
         cmocka_unit_test(failing_step_is_told_with_its_line_and_leaves_nothing),
         cmocka_unit_test(circles_and_strangers_are_faults),
         cmocka_unit_test(racing_migrations_all_succeed_and_apply_each_step_once),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "db.h"
 #include "pg.h"
@@ -196,6 +197,60 @@ static void operation_gives_up_at_its_deadline_in_the_queue(void **state)
     sx_test_db_finish(&db);
 }
 
+/* One whose end makes its owner forget another, which has ended at the same moment. */
+struct pair_of_ops {
+    struct sx_test_db *db;
+    struct sx_db_stmt stmt;
+    struct sx_db_op first, second;
+    bool is_done;
+};
+
+static void forget_second(struct sx_db_op *op, struct sx_db_rows *const *rows,
+                          const struct sx_db_failure *failure)
+{
+    struct pair_of_ops *p = SX_MEMBER_OF(op, struct pair_of_ops, first);
+
+    (void)rows;
+    assert_true(failure != NULL && failure->is_busy);
+    assert_true(p->db->m->forget(p->db->pool, &p->second));
+    p->is_done = true;
+}
+
+static void never(struct sx_db_op *op, struct sx_db_rows *const *rows,
+                  const struct sx_db_failure *failure)
+{
+    (void)op;
+    (void)rows;
+    (void)failure;
+    fail_msg("a forgotten operation was told its end");
+}
+
+static void forgetting_what_has_just_ended_leaves_the_queue_right(void **state)
+{
+    struct pair_of_ops p = { .stmt = { .sql = "SELECT 1" } };
+    struct sx_db_stats stats;
+    struct sx_test_db db;
+
+    (void)state;
+    sx_test_db_init(&db, "host=/nonexistent");
+    sx_test_db_open(&db);
+    p.db = &db;
+    p.first = (struct sx_db_op){ .owner = &db.owner,
+                                 .stmts = &p.stmt,
+                                 .n_stmts = 1,
+                                 .deadline_ms = uv_now(&db.loop) + 1,
+                                 .done = forget_second };
+    p.second = p.first;
+    p.second.done = never;
+    assert_int_equal(db.m->submit(db.pool, &p.first), 0);
+    assert_int_equal(db.m->submit(db.pool, &p.second), 0);
+    sx_test_db_run(&db, &p.is_done);
+    db.m->stats(db.pool, &stats);
+    assert_int_equal(stats.n_queued, 0);
+
+    sx_test_db_finish(&db);
+}
+
 static void fast_statement_is_not_queued_behind_a_slow_one(void **state)
 {
     struct sx_test_op slow, middle, fast;
@@ -380,6 +435,7 @@ int main(void)
         cmocka_unit_test(loop_takes_only_single_statements_that_leave_the_session_alone),
         cmocka_unit_test(full_queue_says_busy),
         cmocka_unit_test(operation_gives_up_at_its_deadline_in_the_queue),
+        cmocka_unit_test(forgetting_what_has_just_ended_leaves_the_queue_right),
         cmocka_unit_test(fast_statement_is_not_queued_behind_a_slow_one),
         cmocka_unit_test(text_known_to_be_slow_leaves_the_way_of_fast_ones),
         cmocka_unit_test(operation_with_its_own_timeout_leaves_others_theirs),

@@ -43,6 +43,21 @@ static void start_is_over_when_those_that_are_left_serve(void **state)
     stop_and_expect(f, SIGTERM, 0);
 }
 
+static void one_that_is_late_is_started_again_beside_the_first(void **state)
+{
+    struct fixture *f = *state;
+
+    configure(f, "\"workers\": 2, \"start_ms\": 1500,");
+    write_text(f->dir, "mode", "worker=hang1");
+    start(f);
+
+    expect_log(f, "worker 1 of generation 1 (pid ");
+    assert_int_equal(ask(f, "a.sock"), 1);
+    write_text(f->dir, "mode", "worker=ok");
+    expect_log(f, "generation 1 serves with 2 workers");
+    stop_and_expect(f, SIGTERM, 0);
+}
+
 static void start_of_the_others_may_be_stopped(void **state)
 {
     struct fixture *f = *state;
@@ -217,6 +232,7 @@ static int run_group(void)
     const struct CMUnitTest tests[] = {
         TEST(first_worker_serves_before_the_others_are_started),
         TEST(start_is_over_when_those_that_are_left_serve),
+        TEST(one_that_is_late_is_started_again_beside_the_first),
         TEST(start_of_the_others_may_be_stopped),
         TEST(every_address_is_served),
         TEST(worker_that_refuses_ends_the_start_with_its_own_words),

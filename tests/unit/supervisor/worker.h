@@ -192,7 +192,7 @@ static inline bool fake_start_ends(const struct fake *w, int *ret_exit)
         (void)sx_control_send(w->spec.control_fd, SX_CONTROL_FAILED, "the second one fails");
         *ret_exit = 1;
     } else {
-        while (is_mode(w, "hang"))
+        while (is_mode(w, "hang") || (is_mode(w, "hang1") && w->spec.index == 1))
             (void)pause();
         if (is_mode(w, "gate"))
             wait_for_gate(w);
