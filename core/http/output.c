@@ -75,8 +75,11 @@ void sx_http_output_head(struct sx_http_conn *c, struct sx_http_req *r, bool has
     const struct sx_http_response *resp = &r->resp;
     char *start, *to;
 
-    if (is_last_answer(c))
+    if (is_last_answer(c)) {
+        /* Whoever has not asked for the end may be sending already, and would get a reset. */
+        c->must_linger |= r->is_keep_alive;
         r->is_keep_alive = false;
+    }
     if (!r->is_keep_alive)
         c->is_final = true; /* it may be long on its way: none that comes meanwhile is taken */
     start = sx_buf_reserve(&c->out, HEAD_BYTES + resp->type.len + resp->headers.len);

@@ -11,6 +11,20 @@ from harness import load, process, wait
 GIVEN_UP = "the reload has failed"
 
 
+def test_whoever_is_told_to_close_while_it_sends_gets_no_reset(server):
+    """A client that sends ahead could lose the answer with it."""
+    s = server(plugins=["probe"], wants_database=False)
+    with s.connect() as conn:
+        assert conn.request("GET", "/probe/ok").status == 200
+        s.reload()  # the old worker lets it ask once more
+
+        answer = conn.request("GET", "/probe/ok")
+        assert answer.status == 200 and answer.header("Connection") == "close"
+        for _ in range(3):  # a reset would come with the first and break the second
+            conn.socket.sendall(b"GET /probe/ok HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert conn.rest() == b""
+
+
 @pytest.mark.parametrize("mode", ["keepalive", "pipelined", "oneshot"])
 def test_no_request_is_lost_or_crossed_by_reloads(server, mode):
     s = server({"server": {"workers": 2}}, plugins=["probe"])
