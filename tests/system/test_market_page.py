@@ -134,6 +134,27 @@ def test_the_keyboard_is_enough(server, browser):
 
 
 @needs_browser
+def test_a_button_keeps_the_focus_when_its_order_is_filled_in_part(server, browser):
+    s = server(plugins=PLUGINS)
+    seller, buyer = look(browser, s), look(browser, s)
+    open_account(seller)
+    open_account(buyer)
+    for price in ("151", "150"):
+        place(seller, "sell", "limit", "0.5", price)
+        seller.wait(f"document.querySelector('#orders button[aria-label$=\\"at {price}\\"]')")
+    seller.evaluate("document.querySelector('#orders button[aria-label$=\"at 150\"]').focus()")
+
+    place(buyer, "buy", "limit", "0.2", "150")
+
+    seller.wait("[...document.querySelectorAll('#orders li')].some((li) => li.innerText.includes('0.2 filled'))")
+    assert seller.evaluate("document.activeElement.ariaLabel") == "Cancel: Sell 0.3 BTC at 150"
+    seller.press("Space")
+    seller.wait("document.querySelectorAll('#orders li').length === 1")
+    assert seller.evaluate("document.querySelector('#orders button').ariaLabel") == "Cancel: Sell 0.5 BTC at 151"
+    assert not seller.errors and not buyer.errors
+
+
+@needs_browser
 def test_everything_has_a_name_and_fits_on_a_phone(server, browser):
     page = look(browser, server(plugins={"exchange": PLUGINS["exchange"],
                                          "market": {**PLUGINS["market"], **MOUNT}}),

@@ -93,24 +93,36 @@ export class Account {
     }));
   }
 
-  /* Buttons keep the focus: a row that is still there stays the element that it was. */
+  /* Who has the focus would lose it with a row that is put in anew, also at the same place: rows
+     stay where they are, and what they say is changed. */
   drawOrders() {
     const { orders } = this.data;
     const before = new Map([...this.orders.children].map((li) => [li.dataset.id, li]));
-    this.orders.replaceChildren(...orders.map((o) => {
-      const left = Number(o.size) - Number(o.filled);
-      const words = `${o.side === "buy" ? "Buy" : "Sell"} ${short(left, 6)} ${o.product_id.split("-")[0]} at ${short(o.price, 8)}`;
-      const old = before.get(o.id);
-      if (old && old.dataset.left === String(left)) return old;
-      const button = old?.querySelector("button") ?? element("button", { type: "button", class: "quiet" }, "Cancel");
-      button.setAttribute("aria-label", `Cancel: ${words}`);
-      button.onclick = () => this.cancel(o.id, button);
-      return element("li", { "data-id": o.id, "data-left": left },
-        element("div", {}, element("span", { class: o.side === "buy" ? "up" : "down" }, words),
-          element("small", {}, `${Number(o.filled) > 0 ? `${short(o.filled, 6)} filled · ` : ""}${clock(o.time)}`)),
-        button);
-    }));
+    const rows = orders.map((o) => before.get(o.id) ?? this.row(o.id));
+    for (const li of before.values()) {
+      if (!rows.includes(li)) li.remove();
+    }
+    rows.forEach((li, i) => {
+      if (this.orders.children[i] !== li) this.orders.insertBefore(li, this.orders.children[i] ?? null);
+      this.fillRow(li, orders[i]);
+    });
     this["no-orders"].hidden = orders.length > 0;
+  }
+
+  row(id) {
+    const button = element("button", { type: "button", class: "quiet" }, "Cancel");
+    button.onclick = () => this.cancel(id, button);
+    return element("li", { "data-id": id },
+      element("div", {}, element("span"), element("small")), button);
+  }
+
+  fillRow(li, o) {
+    const words = `${o.side === "buy" ? "Buy" : "Sell"} ${short(Number(o.size) - Number(o.filled), 6)} ${o.product_id.split("-")[0]} at ${short(o.price, 8)}`;
+    const what = li.querySelector("span");
+    what.className = o.side === "buy" ? "up" : "down";
+    what.textContent = words;
+    li.querySelector("small").textContent = `${Number(o.filled) > 0 ? `${short(o.filled, 6)} filled · ` : ""}${clock(o.time)}`;
+    li.querySelector("button").setAttribute("aria-label", `Cancel: ${words}`);
   }
 
   drawFills() {
