@@ -133,6 +133,10 @@ def test_the_keyboard_is_enough(server, browser):
     assert not page.errors
 
 
+def cancel_button(price):
+    return f"""document.querySelector('#orders button[aria-label$="at {price}"]')"""
+
+
 @needs_browser
 def test_a_button_keeps_the_focus_when_its_order_is_filled_in_part(server, browser):
     s = server(plugins=PLUGINS)
@@ -141,8 +145,8 @@ def test_a_button_keeps_the_focus_when_its_order_is_filled_in_part(server, brows
     open_account(buyer)
     for price in ("151", "150"):
         place(seller, "sell", "limit", "0.5", price)
-        seller.wait(f"document.querySelector('#orders button[aria-label$=\\"at {price}\\"]')")
-    seller.evaluate("document.querySelector('#orders button[aria-label$=\"at 150\"]').focus()")
+        seller.wait(cancel_button(price))
+    seller.evaluate(cancel_button("150") + ".focus()")
 
     place(buyer, "buy", "limit", "0.2", "150")
 
