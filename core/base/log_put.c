@@ -50,14 +50,6 @@ void log_put_double(struct log_line *to, double value)
     }
 }
 
-/* The longest start of at most max bytes that ends with a character; data is UTF-8. */
-static size_t cut_utf8(const char *data, size_t max)
-{
-    while (max > 0 && ((unsigned char)data[max] & 0xC0) == 0x80)
-        max--;
-    return max;
-}
-
 static void put_hex_byte(struct log_line *to, unsigned char c)
 {
     sx_format_hex(to->data + to->len, &c, 1);
@@ -99,7 +91,7 @@ void log_put_escaped(struct log_line *to, const char *text, size_t len, size_t m
         size_t room = room_left(to, start, max);
 
         if (plain > room) {
-            log_put(to, text + at, cut_utf8(text + at, room));
+            log_put(to, text + at, sx_utf8_cut(text + at, plain, room));
             LOG_PUT(to, ELLIPSIS);
             return;
         }

@@ -283,12 +283,13 @@ bool sx_is_utf8(const char *data, size_t len)
     return true;
 }
 
-size_t sx_utf8_cut(const char *text, size_t max)
+size_t sx_utf8_cut(const char *data, size_t len, size_t max)
 {
-    size_t len = strnlen(text, max), cut = len;
+    size_t cut = max;
 
-    while (text[len] != '\0' && cut > 0 && len - cut < 3 &&
-           ((unsigned char)text[cut] & 0xC0) == 0x80)
+    if (len <= max)
+        return len;
+    while (cut > 0 && max - cut < 3 && ((unsigned char)data[cut] & 0xC0) == 0x80)
         cut--;
     return cut;
 }

@@ -48,8 +48,8 @@ bool sx_is_utf8(const char *data, size_t len);
 /* Length of the well-formed UTF-8 sequence at the start (1 to 4), or 0; len is at least 1. */
 size_t sx_utf8_length(const char *data, size_t len);
 
-/* How many of the first max bytes of a text to show, so that no character is cut at their end. */
-size_t sx_utf8_cut(const char *text, size_t max);
+/* The longest start of at most max bytes that does not end within a character. */
+size_t sx_utf8_cut(const char *data, size_t len, size_t max);
 
 /* How many of the first bytes can stand in a JSON string as they are: well-formed UTF-8
  * without quotes, backslashes and control characters. */

@@ -66,7 +66,7 @@ struct parser {
 static int refuse(const struct parser *p, const char *expected, const char *found, size_t len)
 {
     (void)snprintf(p->why, SX_REFERENCE_WHY, "expected %s, found \"%.*s\"", expected,
-                   (int)sx_utf8_cut(found, len < 60 ? len : 60), found);
+                   (int)sx_utf8_cut(found, len, 60), found);
     return SX_ERR_INVALID;
 }
 

@@ -97,8 +97,8 @@ static bool is_well_formed(struct config_loader *l, const struct config_where *w
     }
     if (err != 0)
         config_fault_add(l, where, path, "%s%s%.*s: %s", variable != NULL ? variable : "",
-                         variable != NULL ? ": " : "", (int)sx_utf8_cut(reference, 200), reference,
-                         why);
+                         variable != NULL ? ": " : "",
+                         (int)sx_utf8_cut(reference, strlen(reference), 200), reference, why);
     return err == 0;
 }
 

@@ -141,7 +141,7 @@ static void malformed(struct expansion *x, const char *text)
     config_fault_add(x->l, x->where, x->path,
                      "expected ${NAME} or ${NAME:-fallback}, found \"%.*s\"\n"
                      "Write $${ for a literal ${; a fallback holds no other variable.",
-                     (int)sx_utf8_cut(text, 60), text);
+                     (int)sx_utf8_cut(text, strlen(text), 60), text);
     x->is_broken = true;
 }
 

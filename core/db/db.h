@@ -144,8 +144,7 @@ struct sx_db_migrate_plugin {
     const char *name;                    /* also the schema                                     */
     const struct sx_db_migration *steps; /* ends with sql NULL; NULL: none        */
     const char *const *uses;             /* ends with NULL, or NULL               */
-    bool
-        needs_role; /* out of applying: a role of its own, "sx_NAME", exists and the login may take it */
+    bool needs_role; /* out of applying: its role, "sx_NAME", exists and the login may take it */
 };
 
 enum sx_db_migrate_mode { SX_DB_MIGRATE_DRY_RUN, SX_DB_MIGRATE_APPLY };

@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 
-enum { CONNECT_MS = 10000, ASK_AGAIN_MS = 20 };
+enum { ASK_AGAIN_MS = 20 };
 
 static const char lock_sql[] =
     "SELECT pg_try_advisory_lock(8319395793567411)"; /* any fixed number */
@@ -51,28 +51,28 @@ static bool is_step(const struct sx_db_migration *step)
 
 static int say_missing(struct session *s, const struct sx_db_migrate_plugin *plugin)
 {
-    struct history *h;
-    int err = history_read(s, plugin->name, &h);
+    PGresult *history;
+    int err = history_read(s, plugin->name, &history);
 
     if (err < 0)
         return err;
-    history_compare(h, plugin, s->faults);
+    history_compare(history, plugin, false, s->faults);
     for (const struct sx_db_migration *step = plugin->steps; is_step(step); step++)
-        if (!history_has(h, step->number))
+        if (!history_has(history, step->number))
             session_say(s, "%s: would apply %u %s", plugin->name, step->number, step->name);
-    history_free(h);
+    PQclear(history);
     return 0;
 }
 
 /* --- applying ------------------------------------------------------------------- */
 
 static int apply_missing(struct session *s, const struct sx_db_migrate_plugin *plugin,
-                         const struct history *h)
+                         const PGresult *history)
 {
     int err = 0;
 
     for (const struct sx_db_migration *step = plugin->steps; is_step(step) && err == 0; step++) {
-        if (history_has(h, step->number))
+        if (history_has(history, step->number))
             continue;
         err = step_apply(s, plugin, step);
         if (err == 0)
@@ -85,18 +85,18 @@ static int apply(struct session *s, struct sx_db_migrate_plugin *plugin,
                  const struct sx_db_migrate_plugin *plugins, size_t n)
 {
     size_t n_faults = s->faults->n_faults;
-    struct history *h;
+    PGresult *history;
     int err = schema_make(s, plugin);
 
     if (err == 0)
         err = schema_grant(s, plugin, plugins, n);
     if (err == 0)
-        err = history_read(s, plugin->name, &h);
+        err = history_read(s, plugin->name, &history);
     if (err < 0)
         return err;
-    history_compare(h, plugin, s->faults);
-    err = s->faults->n_faults > n_faults ? SX_ERR_INVALID : apply_missing(s, plugin, h);
-    history_free(h);
+    history_compare(history, plugin, false, s->faults);
+    err = s->faults->n_faults > n_faults ? SX_ERR_INVALID : apply_missing(s, plugin, history);
+    PQclear(history);
     return err;
 }
 
@@ -140,11 +140,11 @@ int sx_db_migrate(const char *url, struct sx_db_migrate_plugin *plugins, size_t 
     if (err == 0)
         err = err_order;
     if (err == 0)
-        err = session_open(&s, url, CONNECT_MS);
+        err = session_open(&s, url);
     if (err == 0)
         err = run(&s, plugins, n, order, mode);
     if (session_is_lost(&s)) { /* then what was compared says nothing */
-        sx_report_add(faults, "database: the server fell silent or hung up");
+        sx_report_add(faults, "database: the server hung up");
         err = SX_ERR_CLOSED;
     }
     session_close(&s);

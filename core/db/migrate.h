@@ -20,9 +20,9 @@ struct session {
 /* --- session.c: a connection, and commands that tell what went wrong ------------ */
 
 /* SX_ERR_DB after a fault. */
-int session_open(struct session *s, const char *url, uint32_t connect_ms);
+int session_open(struct session *s, const char *url);
 void session_close(struct session *s);
-bool session_is_lost(const struct session *s); /* hung up, by either side */
+bool session_is_lost(const struct session *s); /* the server hung up */
 void session_say(const struct session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* NULL after a failure; then PQerrorMessage tells, or *ret_error, which the caller clears. */
@@ -44,19 +44,14 @@ int plan_order(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_r
                size_t **ret_order);
 /* Are the steps of each what steps have to be?  SX_ERR_INVALID after a fault. */
 int plan_check(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_report *faults);
-/* A history (number, name, checksum; NULL: there is none) against what this version expects: steps
- * that are missing or were edited are faults, and unknown ones, unless they came after its last. */
-void plan_verify(const PGresult *res, const struct sx_db_migrate_plugin *plugin,
-                 struct sx_report *faults);
-
-struct history; /* what a schema says of itself */
-
-int history_read(struct session *s, const char *schema, struct history **ret_history);
-void history_free(struct history *h);
-bool history_has(const struct history *h, uint32_t number);
-/* Edited steps are faults, and steps that this version does not know. */
-void history_compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
-                     struct sx_report *faults);
+/* A history is what a schema says of its steps (number, name, checksum); NULL: there is none yet.
+ * The caller clears it. */
+int history_read(struct session *s, const char *schema, PGresult **ret_history);
+bool history_has(const PGresult *history, uint32_t number);
+/* Edited steps are faults, and steps that this version does not know; with takes_later those
+ * that came after its last one are not. */
+void history_compare(const PGresult *history, const struct sx_db_migrate_plugin *plugin,
+                     bool takes_later, struct sx_report *faults);
 
 /* --- schema.c: schemas, roles and grants ---------------------------------------- */
 

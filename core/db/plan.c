@@ -127,57 +127,41 @@ int plan_check(const struct sx_db_migrate_plugin *plugins, size_t n, struct sx_r
 
 /* --- the history ---------------------------------------------------------------- */
 
-struct history {
-    const PGresult *res; /* number, name, checksum; NULL: there is no history yet */
-};
-
-int history_read(struct session *s, const char *schema, struct history **ret_history)
+int history_read(struct session *s, const char *schema, PGresult **ret_history)
 {
-    struct history *h = calloc(1, sizeof *h);
     char *name = PQescapeIdentifier(s->pg, schema, strlen(schema));
     char sql[256];
     int err = 0;
 
-    if (h == NULL || name == NULL) {
+    *ret_history = NULL;
+    if (name == NULL) {
         err = SX_ERR_NOMEM;
     } else if (session_is(s, "SELECT to_regclass(quote_ident($1) || '.sx_migrations') IS NOT NULL",
                           schema)) {
         (void)snprintf(sql, sizeof sql,
                        "SELECT number, name, checksum FROM %s.sx_migrations ORDER BY number", name);
-        h->res = session_query(s, sql, 0, NULL);
-        err = h->res == NULL ? SX_ERR_DB : 0;
+        *ret_history = session_query(s, sql, 0, NULL);
+        err = *ret_history == NULL ? SX_ERR_DB : 0;
     }
     PQfreemem(name);
-    if (err < 0) {
+    if (err < 0)
         sx_report_add(s->faults, "plugin \"%s\": its history of migrations cannot be read: %.*s",
                       schema, (int)strcspn(PQerrorMessage(s->pg), "\n"), PQerrorMessage(s->pg));
-        history_free(h);
-        return err;
-    }
-    *ret_history = h;
-    return 0;
+    return err;
 }
 
-void history_free(struct history *h)
+static uint32_t number_at(const PGresult *history, int row)
 {
-    if (h == NULL)
-        return;
-    PQclear((PGresult *)(uintptr_t)h->res);
-    free(h);
-}
-
-static uint32_t number_at(const struct history *h, int row)
-{
-    const char *text = PQgetvalue(h->res, row, 0);
+    const char *text = PQgetvalue(history, row, 0);
     uint64_t number;
 
     return sx_parse_uint(text, strlen(text), &number) == 0 ? (uint32_t)number : 0;
 }
 
-bool history_has(const struct history *h, uint32_t number)
+bool history_has(const PGresult *history, uint32_t number)
 {
-    for (int row = 0; h->res != NULL && row < PQntuples(h->res); row++)
-        if (number_at(h, row) == number)
+    for (int row = 0; history != NULL && row < PQntuples(history); row++)
+        if (number_at(history, row) == number)
             return true;
     return false;
 }
@@ -192,12 +176,12 @@ static bool is_later(const struct sx_db_migrate_plugin *plugin, uint32_t number)
     return true;
 }
 
-static void compare_row(const struct history *h, int row, const struct sx_db_migrate_plugin *plugin,
+static void compare_row(const PGresult *history, int row, const struct sx_db_migrate_plugin *plugin,
                         bool takes_later, struct sx_report *faults)
 {
     const struct sx_db_migration *step = plugin->steps;
     char checksum[SX_SHA256_HEX + 1];
-    uint32_t number = number_at(h, row);
+    uint32_t number = number_at(history, row);
 
     while (step != NULL && step->sql != NULL && step->number != number)
         step++;
@@ -208,40 +192,20 @@ static void compare_row(const struct history *h, int row, const struct sx_db_mig
             faults,
             "plugin \"%s\": migration %u \"%s\" is in the database and unknown to this version\n"
             "Start the version that applied it, or a later one.",
-            plugin->name, number, PQgetvalue(h->res, row, 1));
+            plugin->name, number, PQgetvalue(history, row, 1));
         return;
     }
     sx_sha256_hex(step->sql, strlen(step->sql), checksum);
-    if (strcmp(checksum, PQgetvalue(h->res, row, 2)) != 0)
+    if (strcmp(checksum, PQgetvalue(history, row, 2)) != 0)
         sx_report_add(faults,
                       "plugin \"%s\": migration %u \"%s\" was edited after it had been applied\n"
                       "Put the text back as it was, and write a new migration for the change.",
                       plugin->name, number, step->name);
 }
 
-static void compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
-                    bool takes_later, struct sx_report *faults)
+void history_compare(const PGresult *history, const struct sx_db_migrate_plugin *plugin,
+                     bool takes_later, struct sx_report *faults)
 {
-    for (int row = 0; h->res != NULL && row < PQntuples(h->res); row++)
-        compare_row(h, row, plugin, takes_later, faults);
-}
-
-void history_compare(const struct history *h, const struct sx_db_migrate_plugin *plugin,
-                     struct sx_report *faults)
-{
-    compare(h, plugin, false, faults);
-}
-
-void plan_verify(const PGresult *res, const struct sx_db_migrate_plugin *plugin,
-                 struct sx_report *faults)
-{
-    const struct history h = { .res = res };
-
-    compare(&h, plugin, true, faults);
-    for (const struct sx_db_migration *s = plugin->steps; s != NULL && s->sql != NULL; s++)
-        if (!history_has(&h, s->number))
-            sx_report_add(faults,
-                          "plugin \"%s\": migration %u \"%s\" has not been applied\n"
-                          "Run sim-exchange migrate.",
-                          plugin->name, s->number, s->name);
+    for (int row = 0; history != NULL && row < PQntuples(history); row++)
+        compare_row(history, row, plugin, takes_later, faults);
 }

@@ -8,14 +8,15 @@
 
 #include "base/error.h"
 
-int session_open(struct session *s, const char *url, uint32_t connect_ms)
+#define CONNECT_S "10" /* for each address */
+
+int session_open(struct session *s, const char *url)
 {
-    char seconds[16], why[SX_DB_WHY];
+    char why[SX_DB_WHY];
     const char *keys[] = { "dbname", "connect_timeout", "client_encoding",
                            "fallback_application_name", NULL };
-    const char *values[] = { url, seconds, "UTF8", "sim-exchange migrate", NULL };
+    const char *values[] = { url, CONNECT_S, "UTF8", "sim-exchange migrate", NULL };
 
-    (void)snprintf(seconds, sizeof seconds, "%u", (connect_ms + 999) / 1000);
     s->pg = PQconnectdbParams(keys, values, 1);
     if (PQstatus(s->pg) == CONNECTION_OK) {
         sx_db_conn_quiet(s->pg);

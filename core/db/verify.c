@@ -60,10 +60,19 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void compare(struct sx_db_verify *v, size_t i)
 {
+    const struct sx_db_migrate_plugin *plugin = &v->plugins[i];
     const struct question *q = &v->questions[i];
+    const PGresult *history = q->rows != NULL ? sx_db_rows_pg(q->rows) : NULL;
 
-    if (!q->is_unreadable)
-        plan_verify(q->rows != NULL ? sx_db_rows_pg(q->rows) : NULL, &v->plugins[i], v->faults);
+    if (q->is_unreadable)
+        return;
+    history_compare(history, plugin, true, v->faults);
+    for (const struct sx_db_migration *s = plugin->steps; s != NULL && s->sql != NULL; s++)
+        if (!history_has(history, s->number))
+            sx_report_add(v->faults,
+                          "plugin \"%s\": migration %u \"%s\" has not been applied\n"
+                          "Run sim-exchange migrate.",
+                          plugin->name, s->number, s->name);
 }
 
 static void end(struct sx_db_verify *v)

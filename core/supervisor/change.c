@@ -75,17 +75,18 @@ static void log_unchanged(struct sx_supervisor *sup, uint32_t number, const char
 /* What is wrong has come to light; the first generation tells it on standard error. */
 static void fail(struct sx_supervisor *sup, const char *why, int exit_code)
 {
-    uint32_t number = sup->next != NULL ? sup->next->number : 0;
+    if (sup->next != NULL && sup->current != NULL) {
+        uint32_t number = sup->next->number;
 
-    if (sup->next != NULL)
         discard(sup);
-    if (number != 0 && sup->current != NULL) {
         log_unchanged(sup, number, why);
         return;
     }
     (void)fprintf(stderr, "%s\n", why);
     fail_first(sup, exit_code);
-    if (sup->current != NULL)
+    if (sup->next != NULL)
+        discard(sup);
+    else /* its first worker serves already */
         sx_supervisor_stop(sup, false);
 }
 
@@ -292,11 +293,13 @@ void sx_change_advance(struct sx_supervisor *sup)
                 gen->n_seats);
 }
 
-bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child)
+bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child,
+                        bool is_own_fault)
 {
     return child->gen == sup->next ||
-           (sup->next == NULL && sup->phase == SX_PHASE_SERVING && child->gen == sup->current &&
-            !sup->current->is_whole && child->ready_ns == 0 && !child->is_late);
+           (is_own_fault && sup->next == NULL && sup->phase == SX_PHASE_SERVING &&
+            child->gen == sup->current && !sup->current->is_whole && child->ready_ns == 0 &&
+            !child->is_late);
 }
 
 /* A plugin that crashes or hangs while it starts is as much the configuration's fault as one

@@ -73,7 +73,9 @@ static bool is_own_fault(const struct sx_child *child, int status)
 
 static void bury(struct sx_supervisor *sup, struct sx_child *child, int status)
 {
-    if (is_own_fault(child, status))
+    bool is_fault = is_own_fault(child, status);
+
+    if (is_fault)
         sx_quarantine_count(sup, child);
     leave_seat(sup, child);
     if (child->kind == SX_CHILD_SUCCESSOR)
@@ -82,8 +84,7 @@ static void bury(struct sx_supervisor *sup, struct sx_child *child, int status)
         sx_change_on_read(sup, status);
     else if (child->kind == SX_CHILD_READER)
         sx_reading_drop(sup, child, status);
-    else if (sx_change_concerns(sup, child) &&
-             (child->gen == sup->next || is_own_fault(child, status)))
+    else if (sx_change_concerns(sup, child, is_fault))
         sx_change_on_exit(sup, child, status);
     else
         bury_worker(sup, child, status);

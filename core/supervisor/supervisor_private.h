@@ -285,8 +285,9 @@ void sx_change_on_read(struct sx_supervisor *sup, int status);
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child);
 /* Notes that all workers serve, whatever has led to that. */
 void sx_change_advance(struct sx_supervisor *sup);
-/* Does what has happened to child concern a start or a change that is under way? */
-bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child);
+/* Does the death of child end a start or a change that is under way? */
+bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child,
+                        bool is_own_fault);
 /* Such a child has died. */
 void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int status);
 /* Gives the next generation up; told is for the log. */

@@ -21,7 +21,7 @@ static void on_verified(void *arg, const char *why)
     (void)snprintf(v->why, sizeof v->why, "%s", why != NULL ? why : "");
 }
 
-/* Nothing but the pool is in the loop yet. */
+/* Nothing serves yet, and no plugin has been started: only the pool has something to do. */
 static int wait(struct sx_worker *w, struct sx_db_migrate_plugin *plugins, size_t n,
                 struct sx_report *rep)
 {

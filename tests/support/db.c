@@ -157,6 +157,15 @@ void sx_test_db_run_ready(struct sx_test_db *db, bool is_ready)
     run_until(db, is_as_ready, &is_ready);
 }
 
+void sx_test_on_verified(void *arg, const char *why)
+{
+    struct sx_test_verified *v = arg;
+
+    assert_false(v->is_over);
+    v->is_over = true;
+    (void)snprintf(v->why, sizeof v->why, "%s", why != NULL ? why : "");
+}
+
 /* --- operations ----------------------------------------------------------------- */
 
 static void take_failure(struct sx_test_op *t, const struct sx_db_failure *failure)

@@ -34,6 +34,14 @@ struct sx_test_op {
     char message[256], constraint[64];
 };
 
+/* What verify has told. */
+struct sx_test_verified {
+    bool is_over;
+    char why[SX_DB_WHY]; /* "": it could be asked */
+};
+
+void sx_test_on_verified(void *arg, const char *why);
+
 /* Opens the module and fills db->set for a pool of one; nothing runs yet. */
 void sx_test_db_init(struct sx_test_db *db, const char *url);
 void sx_test_db_open(struct sx_test_db *db);

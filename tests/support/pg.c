@@ -260,3 +260,25 @@ void sx_test_pg_finish(struct sx_test_pg *pg)
     (void)await(pid);
     memset(pg, 0, sizeof *pg);
 }
+
+/* --- for groups of tests ---------------------------------------------------------- */
+
+static struct sx_test_pg group_pg;
+
+int sx_test_pg_setup(void **state)
+{
+    *state = &group_pg;
+    return sx_test_pg_start(&group_pg, false);
+}
+
+int sx_test_pg_setup_private(void **state)
+{
+    *state = &group_pg;
+    return sx_test_pg_start(&group_pg, true);
+}
+
+int sx_test_pg_teardown(void **state)
+{
+    sx_test_pg_finish(*state);
+    return 0;
+}

@@ -23,6 +23,11 @@ int sx_test_pg_start(struct sx_test_pg *pg, bool must_be_private);
 /* Ends the server and removes the folder.  Takes a zeroed one. */
 void sx_test_pg_finish(struct sx_test_pg *pg);
 
+/* For cmocka_run_group_tests: *state is the server. */
+int sx_test_pg_setup(void **state);
+int sx_test_pg_setup_private(void **state);
+int sx_test_pg_teardown(void **state);
+
 /* Of a private one: stopped as by an operator ("fast"), killed as by a power cut, started
  * again and ready. */
 void sx_test_pg_stop(struct sx_test_pg *pg);

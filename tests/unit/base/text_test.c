@@ -317,9 +317,9 @@ static void text_that_is_cut_ends_with_a_whole_character(void **state)
 
     (void)state;
     for (size_t max = 0; max < sizeof cuts / sizeof cuts[0]; max++)
-        assert_int_equal(sx_utf8_cut(text, max), cuts[max]);
-    assert_int_equal(sx_utf8_cut("\x80\x80\x80\x80\x80\x80", 5), 2); /* no text, and no loop */
-    assert_int_equal(sx_utf8_cut("", 5), 0);
+        assert_int_equal(sx_utf8_cut(text, sizeof text - 1, max), cuts[max]);
+    assert_int_equal(sx_utf8_cut("\x80\x80\x80\x80\x80\x80", 6, 5), 2); /* no text */
+    assert_int_equal(sx_utf8_cut("", 0, 5), 0);
 }
 
 static void digits_have_zeros_in_front(void **state)

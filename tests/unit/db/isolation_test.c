@@ -380,20 +380,6 @@ static void five_hundred_at_once_need_no_more_connections_than_the_pool_has(void
     free(t);
 }
 
-static int start(void **state)
-{
-    static struct sx_test_pg pg;
-
-    *state = &pg;
-    return sx_test_pg_start(&pg, false);
-}
-
-static int stop(void **state)
-{
-    sx_test_pg_finish(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,5 +394,5 @@ int main(void)
         cmocka_unit_test(five_hundred_at_once_need_no_more_connections_than_the_pool_has),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, sx_test_pg_setup, sx_test_pg_teardown);
 }

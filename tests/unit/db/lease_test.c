@@ -507,20 +507,6 @@ static void pool_closes_when_its_last_lease_has_ended(void **state)
     assert_string_equal(t.sqlstate, "57014");
 }
 
-static int start(void **state)
-{
-    static struct sx_test_pg pg;
-
-    *state = &pg;
-    return sx_test_pg_start(&pg, true); /* it looks for its own backends by name */
-}
-
-static int stop(void **state)
-{
-    sx_test_pg_finish(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -541,5 +527,6 @@ int main(void)
         cmocka_unit_test(pool_closes_when_its_last_lease_has_ended),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    /* it looks for its own backends by name */
+    return cmocka_run_group_tests(tests, sx_test_pg_setup_private, sx_test_pg_teardown);
 }

@@ -215,20 +215,6 @@ static void pooled_mode_keeps_roles_paths_and_reads_apart_without_a_session(void
     sx_test_db_finish(&db);
 }
 
-static int start(void **state)
-{
-    static struct sx_test_pg pg;
-
-    *state = &pg;
-    return sx_test_pg_start(&pg, false);
-}
-
-static int stop(void **state)
-{
-    sx_test_pg_finish(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,5 +226,5 @@ int main(void)
         cmocka_unit_test(pooled_mode_keeps_roles_paths_and_reads_apart_without_a_session),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, sx_test_pg_setup, sx_test_pg_teardown);
 }

@@ -403,24 +403,16 @@ static void host_that_is_silent_does_not_hide_the_other_host(void **state)
 struct verification {
     struct sx_db_migrate_plugin plugin;
     struct sx_report faults;
-    bool is_over;
-    char why[SX_DB_WHY];
+    struct sx_test_verified told;
 };
-
-static void on_verified(void *arg, const char *why)
-{
-    struct verification *v = arg;
-
-    v->is_over = true;
-    (void)snprintf(v->why, sizeof v->why, "%s", why != NULL ? why : "");
-}
 
 static void verify(struct sx_test_db *db, struct verification *v)
 {
     *v = (struct verification){ .plugin = { .name = "nobody" } };
     sx_report_init(&v->faults);
-    assert_int_equal(db->m->verify(db->pool, &v->plugin, 1, &v->faults, on_verified, v), 0);
-    assert_false(v->is_over);
+    assert_int_equal(
+        db->m->verify(db->pool, &v->plugin, 1, &v->faults, sx_test_on_verified, &v->told), 0);
+    assert_false(v->told.is_over);
 }
 
 static void verifying_waits_for_the_host_behind_a_silent_one(void **state)
@@ -437,8 +429,8 @@ static void verifying_waits_for_the_host_behind_a_silent_one(void **state)
     db.set.connect_ms = 1000;
     sx_test_db_open(&db);
     verify(&db, &v);
-    sx_test_db_run(&db, &v.is_over);
-    assert_string_equal(v.why, "");
+    sx_test_db_run(&db, &v.told.is_over);
+    assert_string_equal(v.told.why, "");
     assert_int_equal(v.faults.n_faults, 0);
 
     sx_test_db_finish(&db);
@@ -460,10 +452,10 @@ static void verify_in_silence(bool is_closed, const char *why)
     sx_test_db_open(&db);
     verify(&db, &v);
     if (!is_closed)
-        sx_test_db_run(&db, &v.is_over);
+        sx_test_db_run(&db, &v.told.is_over);
     sx_test_db_finish(&db);
-    assert_true(v.is_over);
-    assert_non_null(strstr(v.why, why));
+    assert_true(v.told.is_over);
+    assert_non_null(strstr(v.told.why, why));
     assert_int_equal(v.faults.n_faults, 0);
     silent_finish(&silent);
 }
@@ -484,20 +476,6 @@ static void closing_while_a_name_is_looked_up_leaks_nothing(void **state)
     db.set.size = 4;
     sx_test_db_open(&db);
     sx_test_db_finish(&db);
-}
-
-static int start(void **state)
-{
-    static struct sx_test_pg pg;
-
-    *state = &pg;
-    return sx_test_pg_start(&pg, true);
-}
-
-static int stop(void **state)
-{
-    sx_test_pg_finish(*state);
-    return 0;
 }
 
 int main(void)
@@ -521,5 +499,5 @@ int main(void)
         cmocka_unit_test(closing_while_a_name_is_looked_up_leaks_nothing),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, sx_test_pg_setup_private, sx_test_pg_teardown);
 }

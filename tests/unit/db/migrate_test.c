@@ -35,11 +35,8 @@ static void plugin_owns_its_schema_and_sees_only_views_of_what_it_uses(void **st
 {
     char found[200];
     struct pair p;
-    struct run r;
 
-    pair_init(&p, "roles");
-    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
-    expect_ok(&r);
+    pair_apply(&p, "roles", url_of(state));
 
     value(url_of(state), found, sizeof found,
           "SELECT pg_get_userbyid(nspowner) = 'sx_%s' FROM pg_namespace "
@@ -266,20 +263,6 @@ static void login_that_may_not_create_roles_gets_schemas_alone(void **state)
     sx_test_sql(url_of(state), sql);
 }
 
-static int start(void **state)
-{
-    static struct sx_test_pg pg;
-
-    *state = &pg;
-    return sx_test_pg_start(&pg, true); /* it makes databases and roles */
-}
-
-static int stop(void **state)
-{
-    sx_test_pg_finish(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,5 +277,6 @@ int main(void)
         cmocka_unit_test(login_that_may_not_create_roles_gets_schemas_alone),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    /* it makes databases and roles */
+    return cmocka_run_group_tests(tests, sx_test_pg_setup_private, sx_test_pg_teardown);
 }

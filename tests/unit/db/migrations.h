@@ -121,6 +121,15 @@ static inline void expect_ok(struct run *r)
     end(r);
 }
 
+static inline void pair_apply(struct pair *p, const char *word, const char *url)
+{
+    struct run r;
+
+    pair_init(p, word);
+    run(&r, url, p->plugins, 2, SX_DB_MIGRATE_APPLY);
+    expect_ok(&r);
+}
+
 static inline void value(const char *url, char *to, size_t size, const char *fmt, ...)
 {
     char sql[600];

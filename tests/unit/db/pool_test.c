@@ -412,20 +412,6 @@ static void prepared_statement_survives_a_change_of_its_table(void **state)
     sx_test_db_finish(&db);
 }
 
-static int start(void **state)
-{
-    static struct sx_test_pg pg;
-
-    *state = &pg;
-    return sx_test_pg_start(&pg, false);
-}
-
-static int stop(void **state)
-{
-    sx_test_pg_finish(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,5 +432,5 @@ int main(void)
         cmocka_unit_test(prepared_statement_survives_a_change_of_its_table),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, sx_test_pg_setup, sx_test_pg_teardown);
 }

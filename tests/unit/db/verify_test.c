@@ -2,25 +2,11 @@
  * connections does the server allow? */
 #include "migrations.h"
 
-struct verification {
-    struct run *run;
-    bool is_over;
-};
-
-static void on_verified(void *arg, const char *why)
-{
-    struct verification *v = arg;
-
-    assert_false(v->is_over);
-    v->is_over = true;
-    (void)snprintf(v->run->said, sizeof v->run->said, "%s", why != NULL ? why : "");
-}
-
 /* As a worker does at its start; said is why it could not be done. */
 static void verify_queued(struct run *r, const char *url, struct sx_db_migrate_plugin *plugins,
                           size_t n, uint32_t max_queued)
 {
-    struct verification v = { .run = r };
+    struct sx_test_verified told = { .is_over = false };
     struct sx_test_db db;
 
     memset(r, 0, sizeof *r);
@@ -28,10 +14,11 @@ static void verify_queued(struct run *r, const char *url, struct sx_db_migrate_p
     sx_test_db_init(&db, url);
     db.set.max_queued = max_queued;
     sx_test_db_open(&db);
-    r->err = db.m->verify(db.pool, plugins, n, &r->faults, on_verified, &v);
+    r->err = db.m->verify(db.pool, plugins, n, &r->faults, sx_test_on_verified, &told);
     if (r->err == 0)
-        sx_test_db_run(&db, &v.is_over);
-    assert_true(v.is_over == (r->err == 0));
+        sx_test_db_run(&db, &told.is_over);
+    assert_true(told.is_over == (r->err == 0));
+    (void)snprintf(r->said, sizeof r->said, "%s", told.why);
     if (r->faults.n_faults > 0)
         r->err = SX_ERR_INVALID;
     sx_test_db_finish(&db);
@@ -47,9 +34,7 @@ static void what_was_applied_is_found(void **state)
     struct pair p;
     struct run r;
 
-    pair_init(&p, "found");
-    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
-    expect_ok(&r);
+    pair_apply(&p, "found", url_of(state));
     for (uint32_t queued = 1; queued < 3; queued++) { /* one after the other, both at once */
         verify_queued(&r, url_of(state), p.plugins, 2, queued);
         assert_string_equal(r.said, "");
@@ -98,9 +83,7 @@ static void edited_and_unknown_steps_stop_verify_and_apply(void **state)
     struct pair p;
     struct run r;
 
-    pair_init(&p, "edited");
-    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
-    expect_ok(&r);
+    pair_apply(&p, "edited", url_of(state));
     p.plugins[1].steps = edited;
     for (int mode = 0; mode < 2; mode++) {
         if (mode == 0)
@@ -122,9 +105,7 @@ static void steps_of_a_later_version_stop_apply_and_not_verify(void **state)
     struct pair p;
     struct run r;
 
-    pair_init(&p, "later");
-    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
-    expect_ok(&r);
+    pair_apply(&p, "later", url_of(state));
     p.plugins[1].steps = earlier;
 
     verify(&r, url_of(state), p.plugins, 2);
@@ -142,9 +123,7 @@ static void what_cannot_be_asked_is_no_fault_and_says_why(void **state)
     struct pair p;
     struct run r;
 
-    pair_init(&p, "unasked");
-    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
-    expect_ok(&r);
+    pair_apply(&p, "unasked", url_of(state));
     (void)snprintf(sql, sizeof sql, "CREATE ROLE stranger_%d LOGIN", (int)getpid());
     sx_test_sql(url_of(state), sql);
     (void)snprintf(url, sizeof url, "%s user=stranger_%d", url_of(state), (int)getpid());
@@ -167,9 +146,7 @@ static void history_that_cannot_be_read_is_one_fault(void **state)
     struct pair p;
     struct run r;
 
-    pair_init(&p, "unread");
-    run(&r, url_of(state), p.plugins, 2, SX_DB_MIGRATE_APPLY);
-    expect_ok(&r);
+    pair_apply(&p, "unread", url_of(state));
     (void)snprintf(sql, sizeof sql, "ALTER TABLE %s.sx_migrations RENAME checksum TO hash", p.base);
     sx_test_sql(url_of(state), sql);
 
@@ -210,20 +187,6 @@ static void max_connections_leaves_out_the_reserved_ones(void **state)
     assert_true(lost.is_known && lost.max < 0);
 }
 
-static int start(void **state)
-{
-    static struct sx_test_pg pg;
-
-    *state = &pg;
-    return sx_test_pg_start(&pg, true); /* it makes databases and roles */
-}
-
-static int stop(void **state)
-{
-    sx_test_pg_finish(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,5 +200,6 @@ int main(void)
         cmocka_unit_test(max_connections_leaves_out_the_reserved_ones),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    /* it makes databases and roles */
+    return cmocka_run_group_tests(tests, sx_test_pg_setup_private, sx_test_pg_teardown);
 }
