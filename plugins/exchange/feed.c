@@ -24,6 +24,7 @@ struct feed {
     sx_timer *timer;  /* NULL while nobody listens */
     bool is_busy;     /* a statement is under way */
     bool is_rung;     /* and something happened meanwhile */
+    bool is_failing;  /* the last statement failed */
     int64_t stats_ns; /* when the totals of 24 hours were read last */
     int n_ticks;
     int pause; /* ticks without a statement */
@@ -190,13 +191,19 @@ static void take(struct tape *t, const sx_rows *rows, uint32_t row)
     tell(t, e);
 }
 
-/* The end of a statement: true when there is still somebody to go on for. */
+/* The end of a statement: true when it succeeded.  Says once that none does, and that they do. */
 static bool come_back(struct feed *f, const sx_db_error *err)
 {
     f->is_busy = false;
-    if (err != NULL)
+    if (err != NULL && !f->is_failing)
+        sx_log(f->p, SX_WARN, "what happens in the markets cannot be read (%s%s%s): readers wait",
+               err->sqlstate, *err->sqlstate == '\0' ? "" : " ", err->message);
+    else if (err == NULL && f->is_failing)
+        sx_log(f->p, SX_INFO, "what happens in the markets is read again");
+    f->is_failing = err != NULL;
+    if (f->is_failing)
         f->pause = PAUSE_TICKS;
-    return err == NULL;
+    return !f->is_failing;
 }
 
 static void on_events(sx_plugin *p, const sx_db_error *err, const sx_rows *const rows[], size_t n,

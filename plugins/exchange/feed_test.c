@@ -280,6 +280,26 @@ static void an_account_hears_of_its_own_orders_only(sx_test *t)
     expect_type(ws, "received", "60000");
 }
 
+/* Whatever happens after the confirmation is heard, however long the book took to be read. */
+static void a_confirmation_comes_when_events_are_heard(sx_test *t)
+{
+    const struct client a = client_open(t, RICH);
+    const sx_answer *ws = sx_test_ws_open(t, .path = "/");
+
+    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    subscribe_user(&a, ws);
+    sx_test_ws_send(
+        ws, SX_TEST_JSON(
+                { "type" : "unsubscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
+    sx_test_wait(t, strstr(sx_test_logged(t), "cannot be read (42P01") != NULL);
+    sx_expect_status(client_order(&a, LIMIT("sell", "50000", "0.4")), 200);
+    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    expect_type(ws, "subscriptions", "\"user\"");
+    expect_type(ws, "subscriptions", "\"user\"");
+    sx_expect_status(client_order(&a, LIMIT("sell", "50000", "0.5")), 200);
+    expect_type(ws, "received", "\"size\":\"0.5\"");
+}
+
 static void a_key_that_was_taken_back_hears_nothing(sx_test *t)
 {
     const struct client a = client_open(t, RICH);
@@ -299,6 +319,7 @@ int main(void)
         SX_TEST_CASE(a_socket_tells_by_channels),
         SX_TEST_CASE(wrong_subscriptions_are_told),
         SX_TEST_CASE(an_account_hears_of_its_own_orders_only),
+        SX_TEST_CASE(a_confirmation_comes_when_events_are_heard),
         SX_TEST_CASE(a_ticker_forgets_what_is_older_than_a_day),
         SX_TEST_CASE(who_leaves_while_the_key_is_checked_has_left),
         SX_TEST_CASE(too_much_in_one_message_is_refused),

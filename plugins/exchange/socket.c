@@ -7,6 +7,10 @@
  * The channel user needs key, passphrase, timestamp and signature over "GET/users/self/verify".
  * One reader for each product, with the channels that are wanted as bits.  A client that does not
  * keep up is closed with 1013: a message is never left out in silence.
+ *
+ * A subscription is confirmed when all its tapes are there: whatever happens after the client has
+ * read the confirmation is told.  What the client sends until then is carried out afterwards, but
+ * for further subscriptions, which are confirmed with it.
  */
 #include <stdio.h>
 
@@ -16,7 +20,7 @@
 #define GOING_AWAY   1001
 #define MOST_BYTES   16384 /* of a message */
 #define MOST_PARTS   1024  /* channels times products of a message */
-#define MOST_WAITING 16    /* messages, until the database has answered */
+#define MOST_WAITING 16    /* messages, until the key is known and the tapes are there */
 #define VERIFY_PATH  "/users/self/verify"
 
 enum channel { LEVEL2, MATCHES, TICKER, HEARTBEAT, FULL, USER, N_CHANNELS };
@@ -29,7 +33,7 @@ struct subscription {
     struct subscription *next;
     struct socket *socket;
     uint32_t channels; /* bits */
-    uint32_t greeted;  /* of them: their first message was sent */
+    uint32_t greeted;  /* of them: confirmed, and their first message was sent */
 };
 
 struct socket {
@@ -37,11 +41,15 @@ struct socket {
     sx_ws *ws;
     struct subscription *subscriptions;
     int64_t account; /* 0: not proved */
-    json_t *waiting; /* a subscription to user, until the database has known the key; owned */
-    struct credential asked;
+    int64_t asked;   /* while is_asking: whose key it is */
+    json_t *waiting; /* messages that are not carried out yet, in their order; owned */
+    int n_owed;      /* confirmations, until the tapes are there */
+    bool is_asking;  /* the database is asked for the key of the first that waits */
     bool is_closing; /* nothing more is sent */
     bool is_closed;  /* to be freed when the answer comes */
 };
+
+static void proceed(struct socket *s);
 
 /* --- sending ------------------------------------------------------------------ */
 
@@ -72,6 +80,12 @@ static void send_error(struct socket *s, const char *message, const char *reason
 
 /* --- events ------------------------------------------------------------------- */
 
+/* The channels that are told: what happened before the greeting is in it, or nobody asked. */
+static uint32_t heard(const struct subscription *sub)
+{
+    return sub->channels & sub->greeted;
+}
+
 static void greet(struct subscription *sub)
 {
     struct socket *s = sub->socket;
@@ -95,16 +109,11 @@ static void greet(struct subscription *sub)
     }
 }
 
-static void on_ready(struct reader *rd)
-{
-    greet(rd->owner);
-}
-
 /* The channels full and user: all of the event, or what concerns the account. */
 static void send_full(struct subscription *sub, const struct event *e)
 {
     struct socket *s = sub->socket;
-    const int64_t account = (sub->channels & 1u << FULL) != 0 ? 0 : s->account;
+    const int64_t account = (heard(sub) & 1u << FULL) != 0 ? 0 : s->account;
 
     for (int step = 0; step < MESSAGE_STEPS && !s->is_closing; step++)
         if (message_full(&s->x->text, sub->reader.tape->instrument, e, step, account))
@@ -115,7 +124,7 @@ static void on_event(struct reader *rd, const struct event *e)
 {
     struct subscription *sub = rd->owner;
     struct socket *s = sub->socket;
-    const uint32_t channels = sub->channels;
+    const uint32_t channels = heard(sub);
     struct text *out = &s->x->text;
 
     if (s->is_closing)
@@ -141,7 +150,7 @@ static void on_tick(struct reader *rd)
     const struct subscription *sub = rd->owner;
     struct socket *s = sub->socket;
 
-    if ((sub->channels & 1u << HEARTBEAT) == 0 || s->is_closing)
+    if ((heard(sub) & 1u << HEARTBEAT) == 0 || s->is_closing)
         return;
     message_heartbeat(&s->x->text, rd->tape, sx_this_worker(s->x->plugin).now_ns / 1000);
     (void)send(s, &s->x->text);
@@ -158,6 +167,64 @@ static void on_lost(struct reader *rd)
 }
 
 /* --- subscriptions ------------------------------------------------------------ */
+
+/* What is subscribed to now. */
+static void send_subscriptions(struct socket *s)
+{
+    struct text *out = &s->x->text;
+    bool has_channel = false;
+
+    text_reset(out);
+    text_add(out, "{\"type\":\"subscriptions\",\"channels\":[");
+    for (int channel = 0; channel < N_CHANNELS; channel++) {
+        int n = 0;
+
+        for (const struct subscription *sub = s->subscriptions; sub != NULL; sub = sub->next) {
+            if ((sub->channels & 1u << channel) == 0 || sub->reader.tape == NULL)
+                continue;
+            if (n == 0)
+                text_add(out, "%s{\"name\":\"%s\",\"product_ids\":[", has_channel ? "," : "",
+                         channel_names[channel]);
+            text_add(out, "%s\"%s\"", n > 0 ? "," : "", sub->reader.tape->instrument->symbol);
+            n++;
+        }
+        if (n > 0)
+            text_add(out, "]}");
+        has_channel = has_channel || n > 0;
+    }
+    text_add(out, "]}");
+    (void)send(s, out);
+}
+
+static bool are_all_ready(const struct socket *s)
+{
+    const struct subscription *sub = s->subscriptions;
+
+    while (sub != NULL && sub->reader.is_ready)
+        sub = sub->next;
+    return sub == NULL;
+}
+
+/* Confirms what was changed, as soon as all of it is there. */
+static void settle(struct socket *s)
+{
+    if (s->n_owed == 0 || !are_all_ready(s))
+        return;
+    for (; s->n_owed > 0; s->n_owed--)
+        if (!s->is_closing)
+            send_subscriptions(s);
+    for (struct subscription *sub = s->subscriptions; sub != NULL; sub = sub->next)
+        if (!s->is_closing)
+            greet(sub);
+}
+
+static void on_ready(struct reader *rd)
+{
+    struct socket *s = ((struct subscription *)rd->owner)->socket;
+
+    settle(s);
+    proceed(s);
+}
 
 static struct subscription *subscription_of(struct socket *s, const struct instrument *it)
 {
@@ -196,34 +263,6 @@ static void drop_subscriptions(struct socket *s, bool all)
             at = &sub->next;
         }
     }
-}
-
-/* What is subscribed to now. */
-static void send_subscriptions(struct socket *s)
-{
-    struct text *out = &s->x->text;
-    bool has_channel = false;
-
-    text_reset(out);
-    text_add(out, "{\"type\":\"subscriptions\",\"channels\":[");
-    for (int channel = 0; channel < N_CHANNELS; channel++) {
-        int n = 0;
-
-        for (const struct subscription *sub = s->subscriptions; sub != NULL; sub = sub->next) {
-            if ((sub->channels & 1u << channel) == 0 || sub->reader.tape == NULL)
-                continue;
-            if (n == 0)
-                text_add(out, "%s{\"name\":\"%s\",\"product_ids\":[", has_channel ? "," : "",
-                         channel_names[channel]);
-            text_add(out, "%s\"%s\"", n > 0 ? "," : "", sub->reader.tape->instrument->symbol);
-            n++;
-        }
-        if (n > 0)
-            text_add(out, "]}");
-        has_channel = has_channel || n > 0;
-    }
-    text_add(out, "]}");
-    (void)send(s, out);
 }
 
 static int channel_of(const char *name)
@@ -307,63 +346,18 @@ static void change(struct socket *s, const json_t *message, bool is_on)
     }
     if (!is_on)
         drop_subscriptions(s, false);
-    send_subscriptions(s);
-    for (sub = s->subscriptions; sub != NULL; sub = sub->next)
-        if (sub->reader.is_ready && !s->is_closing)
-            greet(sub);
+    s->n_owed++;
+    settle(s);
 }
 
 /* --- who it is ---------------------------------------------------------------- */
-
-static void free_socket(struct socket *s)
-{
-    json_decref(s->waiting);
-    free(s);
-}
 
 static const char *member(const json_t *message, const char *key)
 {
     return json_string_value(json_object_get(message, key));
 }
 
-/* Behind those that wait: all are carried out in their order. */
-static bool wait_too(struct socket *s, json_t *message)
-{
-    if (json_array_size(s->waiting) < MOST_WAITING && json_array_append(s->waiting, message) == 0)
-        return true;
-    send_error(s, "Failed to subscribe", "too many messages at once, try again");
-    return false;
-}
-
-static void on_known(sx_plugin *p, const sx_db_error *err, const sx_rows *const rows[], size_t n,
-                     void *arg)
-{
-    struct socket *s = arg;
-    json_t *waiting = s->waiting, *message;
-    size_t i;
-
-    (void)p;
-    (void)rows;
-    (void)n;
-    s->waiting = NULL;
-    if (s->is_closed) {
-        free_socket(s);
-    } else if (err != NULL && strcmp(err->sqlstate, "SX401") == 0) {
-        send_error(s, "Authentication Failed", "Invalid API Key");
-    } else if (err != NULL) {
-        send_error(s, "Failed to subscribe", "service unavailable, try again");
-    } else {
-        s->account = s->asked.account;
-        json_array_foreach(waiting, i, message)
-        {
-            if (!s->is_closing)
-                change(s, message, strcmp(member(message, "type"), "subscribe") == 0);
-        }
-    }
-    json_decref(waiting);
-}
-
-/* NULL when the message is signed by the account that this connection belongs to, or will. */
+/* NULL when the message is signed by the account that this connection belongs to. */
 static const char *signer_of(const struct socket *s, const json_t *message, struct credential *ret)
 {
     const json_t *timestamp = json_object_get(message, "timestamp");
@@ -380,39 +374,90 @@ static const char *signer_of(const struct socket *s, const json_t *message, stru
                        member(message, "passphrase"), "GET", VERIFY_PATH, (sx_span){ "", 0 }, ret);
     if (words != NULL)
         return words;
-    if ((s->account != 0 && s->account != ret->account) ||
-        (s->waiting != NULL &&
-         (s->asked.account != ret->account || s->asked.generation != ret->generation)))
+    if (s->account != 0 && s->account != ret->account)
         return "this connection belongs to another account";
     return NULL;
 }
 
+static void free_socket(struct socket *s)
+{
+    json_decref(s->waiting);
+    free(s);
+}
+
+static void on_known(sx_plugin *p, const sx_db_error *err, const sx_rows *const rows[], size_t n,
+                     void *arg)
+{
+    struct socket *s = arg;
+
+    (void)p;
+    (void)rows;
+    (void)n;
+    s->is_asking = false;
+    if (s->is_closed) {
+        free_socket(s);
+        return;
+    }
+    if (s->is_closing)
+        return;
+    if (err != NULL && strcmp(err->sqlstate, "SX401") == 0) {
+        send_error(s, "Authentication Failed", "Invalid API Key");
+    } else if (err != NULL) {
+        send_error(s, "Failed to subscribe", "service unavailable, try again");
+    } else {
+        s->account = s->asked;
+        change(s, json_array_get(s->waiting, 0), true);
+    }
+    (void)json_array_remove(s->waiting, 0);
+    proceed(s);
+}
+
 /* The signature first, then the database is asked whether the key still counts. */
-static void prove(struct socket *s, json_t *message)
+static void prove(struct socket *s, const json_t *message)
 {
     struct credential who;
     sx_param params[2];
     const sx_stmt stmt = { "SELECT session($1, $2::int)", { params, 2 }, SX_READ_ONLY, 0 };
     const char *words = signer_of(s, message, &who);
-    const bool is_first = s->waiting == NULL;
 
     if (words != NULL) {
         send_error(s, "Authentication Failed", words);
         return;
     }
-    s->asked = who;
+    s->asked = who.account;
     params[0] = sx_int(who.account);
     params[1] = sx_int(who.generation);
-    if (!is_first) {
-        (void)wait_too(s, message);
-        return;
-    }
-    s->waiting = json_array();
-    if (json_array_append(s->waiting, message) < 0 ||
-        sx_plugin_batch(s->x->plugin, on_known, s, &stmt, 1) < 0) {
+    s->is_asking = sx_plugin_batch(s->x->plugin, on_known, s, &stmt, 1) == SX_OK;
+    if (!s->is_asking)
         send_error(s, "Failed to subscribe", "service unavailable, try again");
-        json_decref(s->waiting);
-        s->waiting = NULL;
+}
+
+/* --- messages ----------------------------------------------------------------- */
+
+static void send_fault(struct socket *s, bool is_on, const char *fault)
+{
+    send_error(s, is_on ? "Failed to subscribe" : "Failed to unsubscribe", fault);
+}
+
+/* Carries out what waits, in its order, until something has to be waited for. */
+static void proceed(struct socket *s)
+{
+    while (!s->is_asking && !s->is_closing && json_array_size(s->waiting) > 0) {
+        const json_t *message = json_array_get(s->waiting, 0);
+        const bool is_on = strcmp(member(message, "type"), "subscribe") == 0;
+        bool wants_user;
+        const char *fault = fault_of(s, message, &wants_user);
+
+        if (!is_on && s->n_owed > 0)
+            return;
+        if (fault != NULL) /* a product went meanwhile */
+            send_fault(s, is_on, fault);
+        else if (is_on && wants_user)
+            prove(s, message);
+        else
+            change(s, message, is_on);
+        if (!s->is_asking)
+            (void)json_array_remove(s->waiting, 0);
     }
 }
 
@@ -439,13 +484,12 @@ static void on_message(sx_ws *ws, int32_t kind, sx_span data, void *arg)
     } else {
         fault = fault_of(s, message, &wants_user);
         if (fault != NULL)
-            send_error(s, is_on ? "Failed to subscribe" : "Failed to unsubscribe", fault);
-        else if (is_on && wants_user)
-            prove(s, message);
-        else if (s->waiting != NULL)
-            (void)wait_too(s, message);
+            send_fault(s, is_on, fault);
+        else if (json_array_size(s->waiting) < MOST_WAITING &&
+                 json_array_append(s->waiting, message) == 0)
+            proceed(s);
         else
-            change(s, message, is_on);
+            send_fault(s, is_on, "too many messages at once, try again");
     }
     json_decref(message);
 }
@@ -459,7 +503,7 @@ static void on_closed(sx_ws *ws, int32_t code, void *arg)
     s->is_closing = true;
     s->is_closed = true;
     drop_subscriptions(s, true);
-    if (s->waiting == NULL)
+    if (!s->is_asking)
         free_socket(s);
 }
 
@@ -468,15 +512,17 @@ static int open_now(sx_req *r, void *arg)
     static const sx_ws_ops ops = { .message = on_message, .closed = on_closed };
     struct exchange *x = exchange_of(r);
     struct socket *s = calloc(1, sizeof *s);
-    int err = s == NULL ? SX_ENOMEM : sx_ws_open(r, NULL, &ops, s, &s->ws);
+    int err;
 
     (void)arg;
-    if (err < 0) {
-        free(s);
-        return err;
-    }
+    if (s == NULL)
+        return SX_ENOMEM;
     s->x = x;
-    return SX_OK;
+    s->waiting = json_array();
+    err = s->waiting == NULL ? SX_ENOMEM : sx_ws_open(r, NULL, &ops, s, &s->ws);
+    if (err < 0)
+        free_socket(s);
+    return err;
 }
 
 int open_socket(sx_req *r)
