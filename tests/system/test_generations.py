@@ -110,12 +110,12 @@ BAD = {
                     'plugin "changing" 1.0.0: its start function returned -2'),
     "start crashes": ({"changing": {"options": {"start": "crashes"}}}, "SIGSEGV"),
     "start hangs": ({"changing": {"options": {"start": "hangs"}}},
-                    "was not ready within 1500 ms"),
+                    "was not ready within 5000 ms"),
     "check fails": ({"changing": {"options": {"check": "fails"}}},
                     'plugin "changing" 1.0.0: its check function returned -2: '
                     "the moon is not right"),
     "check hangs": ({"changing": {"options": {"check": "hangs"}}},
-                    "was not ready within 1500 ms"),
+                    "was not ready within 5000 ms"),
     "undefined symbol": ({"undefined": {}}, "nobody_has_this"),
     "no such plugin": ({"nowhere": {"path": "/nowhere/nowhere.so"}},
                        "/nowhere/nowhere.so: cannot be read"),
@@ -125,7 +125,7 @@ BAD = {
 @pytest.mark.parametrize("name", sorted(BAD))
 def test_whoever_asks_for_a_bad_change_is_told_why_with_the_plugin(server, program, name):
     plugins, why = BAD[name]
-    s = server({"server": {"start_ms": 1500}}, plugins=["hello"], wants_database=False, env=PLAIN,
+    s = server({"server": {"start_ms": 5000}}, plugins=["hello"], wants_database=False, env=PLAIN,
                may_die=True)
     workers = s.workers()
 

@@ -141,12 +141,12 @@ static void checker_that_hangs_is_killed_at_its_deadline(void **state)
     struct fixture *f = *state;
     struct event old;
 
-    configure(f, "\"start_ms\": 500,");
+    configure(f, "\"start_ms\": 3000,");
     old = start_serving(f);
     write_text(f->dir, "mode", "check=hang");
     signal_it(f, SIGHUP);
 
-    expect_log(f, "was not ready within 500 ms and was killed");
+    expect_log(f, "was not ready within 3000 ms and was killed");
     expect_unchanged(f, &old);
 }
 

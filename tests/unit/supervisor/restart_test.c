@@ -125,11 +125,11 @@ static void replacement_that_hangs_is_killed_and_tried_again(void **state)
     struct fixture *f = *state;
     struct event worker;
 
-    configure(f, "\"workers\": 1, \"start_ms\": 400,");
+    configure(f, "\"workers\": 1, \"start_ms\": 3000,");
     worker = start_serving(f);
     write_text(f->dir, "mode", "worker=hang");
     assert_int_equal(kill(worker.pid, SIGABRT), 0);
-    expect_log(f, "was not ready within 400 ms and was killed");
+    expect_log(f, "was not ready within 3000 ms and was killed");
     write_text(f->dir, "mode", "worker=ok");
 
     expect_event(f, "serving");

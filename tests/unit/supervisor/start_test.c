@@ -47,11 +47,11 @@ static void one_that_is_late_is_started_again_beside_the_first(void **state)
 {
     struct fixture *f = *state;
 
-    configure(f, "\"workers\": 2, \"start_ms\": 1500,");
+    configure(f, "\"workers\": 2, \"start_ms\": 3000,");
     write_text(f->dir, "mode", "worker=hang1");
     start(f);
 
-    expect_log(f, "was not ready within 1500 ms");
+    expect_log(f, "was not ready within 3000 ms");
     assert_int_equal(ask(f, "a.sock"), 1);
     write_text(f->dir, "mode", "worker=ok");
     expect_log(f, "generation 1 serves with 2 workers");
