@@ -12,8 +12,7 @@ else()
     add_compile_options(-g)
 endif()
 
-# Hardening, which tests/system/test_hardening.py reads back from the files; README.md says what it
-# costs.
+# Hardening, which tests/system/test_hardening.py reads back from the files.
 add_compile_options(-fstack-protector-strong -fstack-clash-protection)
 add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code)
 if(SX_WERROR)

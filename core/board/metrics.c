@@ -88,7 +88,7 @@ static const struct own_metric own_metrics[] = {
     OWN("sx_connections_evicted_total", "counter", "Connections given up at http.buffered_bytes.",
         connections_evicted),
     OWN("sx_received_bytes_total", "counter", "Bytes read from clients.", bytes_in),
-    OWN("sx_sent_bytes_total", "counter", "Bytes written to clients.", bytes_out),
+    OWN("sx_sent_bytes_total", "counter", "Bytes of bodies that were sent.", bytes_out),
     OWN("sx_db_statements_total", "counter", "Statements sent to the database.", db_statements),
     OWN("sx_db_errors_total", "counter", "Statements that failed.", db_errors),
     OWN("sx_log_dropped_lines_total", "counter", "Lines of the log that were lost.", log_dropped),
