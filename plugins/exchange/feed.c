@@ -1,10 +1,10 @@
 /*
  * feed.c - tapes, and the statement that moves them.
  *
- * One statement is under way at a time: the books of tapes that begin, or the events of all tapes
- * that are live.  Events of one instrument are committed in the order of their numbers, because
- * who writes them holds the instrument's lock; so whatever is read has no gap, and a gap means that
- * old events were deleted: then all readers of the tape are told.
+ * One statement is under way at a time: the book of a tape that begins and the events of all tapes
+ * that are live, in turns.  Events of one instrument are committed in the order of their numbers,
+ * because who writes them holds the instrument's lock; so whatever is read has no gap, and a gap
+ * means that old events were deleted: then all readers of the tape are told.
  */
 #include "feed.h"
 
@@ -16,6 +16,7 @@
 #define STATS_NS       INT64_C(60000000000) /* how old the totals of 24 hours may be */
 #define BATCH          2000                 /* events that one statement brings */
 #define PAUSE_TICKS    10                   /* after a failed statement */
+#define MOST_DOUBLED   3                    /* times, for a book that fails again and again */
 #define LIST_TEXT      8192 /* numbers of INSTRUMENT_MAX tapes as an array of PostgreSQL */
 
 struct feed {
@@ -24,7 +25,8 @@ struct feed {
     sx_timer *timer;  /* NULL while nobody listens */
     bool is_busy;     /* a statement is under way */
     bool is_rung;     /* and something happened meanwhile */
-    bool is_failing;  /* the last statement failed */
+    bool is_failing;  /* the last one for events failed */
+    bool was_book;    /* the last one was for a book */
     int64_t stats_ns; /* when the totals of 24 hours were read last */
     int n_ticks;
     int pause; /* ticks without a statement */
@@ -119,6 +121,16 @@ static struct tape *find_tape(struct feed *f, const struct instrument *it)
     return t;
 }
 
+/* One that has to begin. */
+static struct tape *waiting_tape(const struct feed *f)
+{
+    struct tape *t = f->tapes;
+
+    while (t != NULL && (t->is_live || t->readers == NULL || t->pause > 0))
+        t = t->next;
+    return t;
+}
+
 static struct tape *tape_of(struct feed *f, int64_t instrument)
 {
     struct tape *t = f->tapes;
@@ -191,15 +203,22 @@ static void take(struct tape *t, const sx_rows *rows, uint32_t row)
     tell(t, e);
 }
 
-/* The end of a statement: true when it succeeded.  Says once that none does, and that they do. */
+/* Says once that something cannot be read, and that it can. */
+static void tell_failure(const struct feed *f, const char *what, bool was_failing,
+                         const sx_db_error *err)
+{
+    if (err != NULL && !was_failing)
+        sx_log(f->p, SX_WARN, "%s cannot be read (%s%s%s): readers wait", what, err->sqlstate,
+               *err->sqlstate == '\0' ? "" : " ", err->message);
+    else if (err == NULL && was_failing)
+        sx_log(f->p, SX_INFO, "%s can be read again", what);
+}
+
+/* The end of a statement for all tapes: true when it succeeded. */
 static bool come_back(struct feed *f, const sx_db_error *err)
 {
     f->is_busy = false;
-    if (err != NULL && !f->is_failing)
-        sx_log(f->p, SX_WARN, "what happens in the markets cannot be read (%s%s%s): readers wait",
-               err->sqlstate, *err->sqlstate == '\0' ? "" : " ", err->message);
-    else if (err == NULL && f->is_failing)
-        sx_log(f->p, SX_INFO, "what happens in the markets is read again");
+    tell_failure(f, "what happens in the markets", f->is_failing, err);
     f->is_failing = err != NULL;
     if (f->is_failing)
         f->pause = PAUSE_TICKS;
@@ -222,9 +241,7 @@ static void on_events(sx_plugin *p, const sx_db_error *err, const sx_rows *const
         if (t != NULL)
             take(t, rows[0], row);
     }
-    if (n_rows == BATCH)
-        f->is_rung = true;
-    if (f->is_rung)
+    if (n_rows == BATCH || f->is_rung || waiting_tape(f) != NULL)
         look(f);
 }
 
@@ -260,6 +277,21 @@ static int ask_events(struct feed *f)
 }
 
 /* --- books -------------------------------------------------------------------- */
+
+/* One that cannot be read is asked for less and less often, and holds up nobody else. */
+static void put_off(struct tape *t, const sx_db_error *err)
+{
+    char what[80];
+
+    (void)snprintf(what, sizeof what, "the book of %.40s", t->instrument->symbol);
+    tell_failure(t->feed, what, t->n_failed > 0, err);
+    if (err == NULL) {
+        t->n_failed = 0;
+        return;
+    }
+    t->pause = PAUSE_TICKS << t->n_failed;
+    t->n_failed += t->n_failed < MOST_DOUBLED;
+}
 
 enum book_column {
     BOOK_SEQ,
@@ -309,14 +341,15 @@ static void on_book(sx_plugin *p, const sx_db_error *err, const sx_rows *const r
     struct feed *f = t->feed;
 
     (void)p;
+    f->is_busy = false;
     t->is_asked = false;
-    if (!come_back(f, err))
-        return;
-    if (n == 0 || sx_count(rows[0]) == 0)
+    put_off(t, err);
+    if (err == NULL && (n == 0 || sx_count(rows[0]) == 0))
         lose(t);
-    else
+    else if (err == NULL)
         begin_tape(t, rows[0]);
-    make_ready(t);
+    if (t->is_live)
+        make_ready(t);
     look(f);
 }
 
@@ -378,23 +411,24 @@ static int ask_stats(struct feed *f)
 
 /* --- the clock ---------------------------------------------------------------- */
 
-static struct tape *waiting_tape(const struct feed *f)
-{
-    struct tape *t = f->tapes;
-
-    while (t != NULL && (t->is_live || t->readers == NULL))
-        t = t->next;
-    return t;
-}
-
 static bool are_stats_old(const struct feed *f)
 {
     return f->n_ticks == 0 && sx_this_worker(f->p).now_ns - f->stats_ns >= STATS_NS;
 }
 
+static int ask_next(struct feed *f)
+{
+    struct tape *t = waiting_tape(f);
+    int err = SX_ENOENT;
+
+    if (t == NULL || f->was_book)
+        err = are_stats_old(f) ? ask_stats(f) : ask_events(f);
+    f->was_book = err == SX_ENOENT && t != NULL;
+    return f->was_book ? ask_book(t) : err;
+}
+
 static void look(struct feed *f)
 {
-    struct tape *t;
     int err;
 
     if (f->is_busy || f->pause > 0) {
@@ -402,8 +436,7 @@ static void look(struct feed *f)
         return;
     }
     f->is_rung = false;
-    t = waiting_tape(f);
-    err = t != NULL ? ask_book(t) : are_stats_old(f) ? ask_stats(f) : ask_events(f);
+    err = ask_next(f);
     f->is_busy = err == SX_OK;
     if (err < 0 && err != SX_ENOENT)
         f->pause = PAUSE_TICKS;
@@ -426,9 +459,11 @@ static void on_tick(sx_plugin *p, void *arg)
     (void)p;
     f->pause -= f->pause > 0;
     f->n_ticks = (f->n_ticks + 1) % TICKS_A_SECOND;
-    for (struct tape *t = f->tapes; t != NULL; t = t->next)
+    for (struct tape *t = f->tapes; t != NULL; t = t->next) {
+        t->pause -= t->pause > 0;
         if (t->is_live)
             make_ready(t);
+    }
     if (f->n_ticks == 0) {
         tick_readers(f);
         sweep(f);

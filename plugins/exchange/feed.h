@@ -71,6 +71,8 @@ struct tape {
     struct reader *readers;
     bool is_live;
     bool is_asked; /* its book is on the way */
+    int pause;     /* ticks until it is asked for again */
+    int n_failed;  /* times in a row that it could not be read */
     int64_t seq;
     int64_t us;
     struct levels bids, asks;

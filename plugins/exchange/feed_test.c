@@ -291,13 +291,55 @@ static void a_confirmation_comes_when_events_are_heard(sx_test *t)
     sx_test_ws_send(
         ws, SX_TEST_JSON(
                 { "type" : "unsubscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
-    sx_test_wait(t, strstr(sx_test_logged(t), "cannot be read (42P01") != NULL);
+    sx_test_wait(t, strstr(sx_test_logged(t), "BTC-USD cannot be read (42P01") != NULL);
     sx_expect_status(client_order(&a, LIMIT("sell", "50000", "0.4")), 200);
     (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
     expect_type(ws, "subscriptions", "\"user\"");
     expect_type(ws, "subscriptions", "\"user\"");
     sx_expect_status(client_order(&a, LIMIT("sell", "50000", "0.5")), 200);
     expect_type(ws, "received", "\"size\":\"0.5\"");
+}
+
+static void a_book_that_cannot_be_read_holds_up_nobody_else(sx_test *t)
+{
+    const struct client a = client_open(t, RICH);
+    const sx_answer *hears = sx_test_ws_open(t, .path = "/");
+    const sx_answer *waits = sx_test_ws_open(t, .path = "/");
+
+    sx_test_ws_send(
+        hears, SX_TEST_JSON(
+                   { "type" : "subscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
+    expect_type(hears, "subscriptions", "BTC-USD");
+    expect_type(hears, "snapshot", "BTC-USD");
+    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    sx_test_ws_send(
+        waits, SX_TEST_JSON(
+                   { "type" : "subscribe", "product_ids" : ["ETH-USD"], "channels" : ["level2"] }));
+    sx_test_wait(t, strstr(sx_test_logged(t), "the book of ETH-USD cannot be read") != NULL);
+    sx_expect_status(client_order(&a, LIMIT("sell", "50000", "0.5")), 200);
+    expect_type(hears, "l2update", "50000");
+    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    expect_type(waits, "subscriptions", "ETH-USD");
+    expect_type(waits, "snapshot", "ETH-USD");
+}
+
+/* More than a connection keeps for a client at once: it is given as it reads. */
+static void many_confirmations_at_once_reach_their_client(sx_test *t)
+{
+    const sx_answer *ws = sx_test_ws_open(t, .path = "/");
+
+    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    for (int i = 0; i < 1000; i++)
+        sx_test_ws_send(ws, SX_TEST_JSON({
+                            "type" : "subscribe",
+                            "product_ids" : [ "BTC-USD", "ETH-USD" ],
+                            "channels" : [ "level2", "matches", "ticker", "heartbeat", "full" ]
+                        }));
+    sx_test_wait(t, strstr(sx_test_logged(t), "cannot be read") != NULL);
+    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    for (int i = 0; i < 1000; i++)
+        expect_type(ws, "subscriptions", "\"full\"");
+    expect_type(ws, "snapshot", "");
 }
 
 static void a_key_that_was_taken_back_hears_nothing(sx_test *t)
@@ -320,6 +362,8 @@ int main(void)
         SX_TEST_CASE(wrong_subscriptions_are_told),
         SX_TEST_CASE(an_account_hears_of_its_own_orders_only),
         SX_TEST_CASE(a_confirmation_comes_when_events_are_heard),
+        SX_TEST_CASE(a_book_that_cannot_be_read_holds_up_nobody_else),
+        SX_TEST_CASE(many_confirmations_at_once_reach_their_client),
         SX_TEST_CASE(a_ticker_forgets_what_is_older_than_a_day),
         SX_TEST_CASE(who_leaves_while_the_key_is_checked_has_left),
         SX_TEST_CASE(too_much_in_one_message_is_refused),
