@@ -2,7 +2,8 @@
  * plugin/host_stream.c - streams of plugins and server-sent events.  [loop]
  *
  * A plugin's `closed` is never called from inside a call of the plugin on the same stream or
- * WebSocket: it is put off to the next turn of the loop.
+ * WebSocket: it is put off to the next turn of the loop.  So is the end of one that a request opened
+ * which was under way when the plugin was drained: its timers have stopped, nothing would follow.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +29,31 @@ static void call_closed(struct sx_channel *ch)
 
 static void on_later(struct sx_work_item *item)
 {
-    call_closed(SX_MEMBER_OF(item, struct sx_channel, later));
+    struct sx_channel *ch = SX_MEMBER_OF(item, struct sx_channel, later);
+
+    ch->is_posted = false;
+    if (ch->http == NULL)
+        call_closed(ch);
+    else
+        ch->drain(ch);
+}
+
+static void post(struct sx_channel *ch)
+{
+    if (ch->is_posted)
+        return;
+    ch->is_posted = true;
+    ch->later.done = on_later;
+    sx_work_post(ch->plugin->set->rt.work, &ch->later);
 }
 
 void sx_channel_closed(struct sx_channel *ch)
 {
     ch->http = NULL;
-    if (ch->n_calls == 0) {
+    if (ch->n_calls > 0 || ch->is_posted)
+        post(ch);
+    else
         call_closed(ch);
-        return;
-    }
-    ch->later.done = on_later;
-    sx_work_post(ch->plugin->set->rt.work, &ch->later);
 }
 
 int sx_channel_may_open(const struct sx_req *r)
@@ -59,6 +73,9 @@ void sx_channel_opened(struct sx_channel *ch, struct sx_plugin *p, void *arg)
     ch->arg = arg;
     sx_list_push(&p->set->channels, &ch->link);
     p->n_streams++;
+    ch->is_late = p->is_drained;
+    if (ch->is_late)
+        post(ch);
 }
 
 void sx_channels_end(struct sx_plugins *ps)
@@ -91,10 +108,10 @@ static void call_stream_closed(struct sx_channel *ch)
         SX_GUARDED(ch->plugin->set, ch->plugin, NULL, of(ch)->ops.closed(of(ch), ch->arg), );
 }
 
-/* A plugin that ends its streams itself has said so by its drain function. */
+/* A plugin that ends its streams itself has said so by its drain function, of those it had then. */
 static void drain_stream(struct sx_channel *ch)
 {
-    if (ch->plugin->manifest.drain == NULL || ch->plugin->is_broken)
+    if (ch->plugin->manifest.drain == NULL || ch->plugin->is_broken || ch->is_late)
         sx_host_stream_end(of(ch));
 }
 

@@ -196,6 +196,8 @@ struct sx_channel {
     struct sx_plugin *plugin;
     void *arg;
     uint32_t n_calls; /* of the plugin on it, on the stack now */
+    bool is_late;     /* opened by a plugin that had been drained already */
+    bool is_posted;   /* later is under way */
     struct sx_work_item later;
     void (*call_closed)(struct sx_channel *ch);
     void (*drain)(struct sx_channel *ch); /* the plugin was drained: what is left of it ends */

@@ -65,6 +65,31 @@ def test_the_stream_of_a_changed_plugin_ends_and_is_whole(server):
     wait.until(lambda: old not in s.workers(), "the old worker's end")
 
 
+@pytest.mark.parametrize("kind", ["stream", "ws"])
+def test_what_opens_when_its_plugin_was_drained_ends_at_once(server, kind):
+    s = server({"server": {"drain_ms": 100000}}, plugins=["probe"], wants_database=False)
+    head = {"stream": "GET /probe/stream?n=1000000&ms=10 HTTP/1.1\r\nHost: t\r\n",
+            "ws": "GET /probe/ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\n"
+                  "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"}[kind]
+    with s.connect() as conn:
+        conn.send(b"GET /probe/ok HTTP/1.1\r\nHost: t\r\n\r\n" + head.encode())
+        assert conn.response().status == 200
+
+        s.rewrite(plugins={"probe": {"limits": {"timeout_ms": 12345}}})
+        s.reload()
+        wait.until(lambda: 'sx_workers{state="draining"} 1' in s.get("/_sx/metrics").text,
+                   "the drain of the old worker")
+        conn.send(b"\r\n")
+
+        if kind == "stream":
+            assert conn.head()[0] == 200
+            assert len(list(conn.chunks())) < 1000000
+        else:
+            assert conn.head()[0] == 101
+            assert conn.rest().startswith(b"\x88\x02" + (1001).to_bytes(2, "big"))
+
+
 def test_a_fault_in_an_old_worker_ends_its_streams_and_cuts_none(server):
     s = server(plugins={"probe": {}, "faults": {"mount": {"prefix": "/faults"}}}, env=PLAIN,
                may_die=True)
