@@ -2,8 +2,9 @@
  * plugin/host_stream.c - streams of plugins and server-sent events.  [loop]
  *
  * A plugin's `closed` is never called from inside a call of the plugin on the same stream or
- * WebSocket: it is put off to the next turn of the loop.  So is the end of one that a request opened
- * which was under way when the plugin was drained: its timers have stopped, nothing would follow.
+ * WebSocket: it is put off to the next turn of the loop.  So is the end of one that a request
+ * opened which was under way when the plugin was drained: its timers have stopped, nothing would
+ * follow.
  */
 #include <stdlib.h>
 #include <string.h>
