@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
 
 /* --- Faults that end the process unless the host contains them ------------------- */
@@ -16,6 +18,35 @@ __attribute__((noinline, no_sanitize("undefined", "address"))) static int segv(s
     (void)r;
     *nowhere = 1; /* NOLINT: it is meant */
     return SX_OK;
+}
+
+/* Behind the end of a file. */
+__attribute__((noinline, no_sanitize("undefined", "address"))) static int bus(sx_req *r)
+{
+    FILE *empty = tmpfile();
+    volatile char *page = empty == NULL ? MAP_FAILED
+                                        : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+                                               fileno(empty), 0);
+
+    (void)r;
+    if (page != MAP_FAILED)
+        *page = 1;
+    return SX_EINVAL;
+}
+
+__attribute__((noinline, no_sanitize("undefined", "address"))) static int divide(sx_req *r)
+{
+    volatile int nothing = 0;
+    const int more = 7 / nothing; /* NOLINT: it is meant */
+
+    return sx_reply_text(r, more, "divided");
+}
+
+/* What no processor knows; of a compiler that proves a place unreachable. */
+__attribute__((noinline)) static int trap(sx_req *r)
+{
+    (void)r;
+    __builtin_trap();
 }
 
 /* With a frame of a library between, which may hold something. */
@@ -393,6 +424,9 @@ static const sx_field what_params[] = {
 
 static const sx_route routes[] = {
     { .method = "GET", .path = "/segv", .handler = segv, .summary = "Write to nowhere" },
+    { .method = "GET", .path = "/bus", .handler = bus, .summary = "Write behind a file's end" },
+    { .method = "GET", .path = "/divide", .handler = divide, .summary = "Divide by zero" },
+    { .method = "GET", .path = "/trap", .handler = trap, .summary = "Do what cannot be done" },
     { .method = "GET",
       .path = "/library",
       .handler = segv_in_library,

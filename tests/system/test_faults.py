@@ -10,7 +10,8 @@ from harness import database, load, plugin, wait, wire
 FAULTS = {"faults": {"mount": {"prefix": "/faults"}}}
 # Without a sanitizer's own handler the process dies of the signal itself.
 SUFFIX = r"(?:\.\w+)*"  # what gcc appends to the name of a function that it clones or splits
-PLAIN = {"ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:handle_abort=0:use_sigaltstack=0"}
+PLAIN = {"ASAN_OPTIONS": "detect_leaks=0:handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:"
+                         "handle_sigill=0:use_sigaltstack=0"}
 
 
 @pytest.fixture
@@ -42,17 +43,20 @@ def test_a_crash_names_the_plugin_and_the_worker_is_replaced(faults, path, signa
     assert faults.get("/hello").status == 200
 
 
-@pytest.mark.parametrize("path, function", [
-    ("/faults/segv", "segv"),
-    ("/faults/overflow", "descend"),
-    ("/faults/later/segv", "segv"),
-    ("/faults/rows/segv", "segv"),
-    ("/faults/pending/segv", "segv"),
-    ("/faults/pool/segv", "segv"),
-    ("/faults/pool/transaction", "segv"),
-    ("/faults/pool/offload", "segv"),
+@pytest.mark.parametrize("path, function, signal", [
+    ("/faults/segv", "segv", "SIGSEGV"),
+    ("/faults/bus", "bus", "SIGBUS"),
+    ("/faults/divide", "divide", "SIGFPE"),
+    ("/faults/trap", "trap", "SIGILL"),
+    ("/faults/overflow", "descend", "SIGSEGV"),
+    ("/faults/later/segv", "segv", "SIGSEGV"),
+    ("/faults/rows/segv", "segv", "SIGSEGV"),
+    ("/faults/pending/segv", "segv", "SIGSEGV"),
+    ("/faults/pool/segv", "segv", "SIGSEGV"),
+    ("/faults/pool/transaction", "segv", "SIGSEGV"),
+    ("/faults/pool/offload", "segv", "SIGSEGV"),
 ])
-def test_a_fault_in_a_plugin_costs_its_own_request_alone(faults, path, function):
+def test_a_fault_in_a_plugin_costs_its_own_request_alone(faults, path, function, signal):
     """The worker has a slow request of another plugin and an idle connection, and keeps both."""
     (victim,) = faults.workers()
     with faults.connect() as slow, faults.connect() as idle, faults.connect() as conn:
@@ -71,12 +75,50 @@ def test_a_fault_in_a_plugin_costs_its_own_request_alone(faults, path, function)
     line = faults.wait_line("a fault of the plugin \"faults\" was contained")
     assert line["severity"] == "ERROR"
     assert (line["plugin"], line["route"], line["request_id"], line["signal"]) == (
-        "faults", path, "the-culprit", "SIGSEGV")
+        "faults", path, "the-culprit", signal)
     place = rf"faults\.so\+0x[0-9a-f]+ \({function}{SUFFIX}\+0x[0-9a-f]+\)"
     assert re.search(rf"in {place}", line["message"])
     faults.wait_line(f"(pid {victim}) has ended")
     assert faults.get("/hello").status == 200
     assert not any("was killed by" in str(line.get("message")) for line in faults.lines)
+
+
+OTHER = """static int crash(sx_req *r)
+{
+    volatile int *volatile nowhere = NULL;
+
+    (void)r;
+    *nowhere = 1;
+    return SX_OK;
+}
+
+static const sx_route routes[] = {
+    { .method = "GET", .path = "/other", .handler = crash },
+    { 0 },
+};
+
+SX_PLUGIN("other", "1.0.0", .routes = routes);
+"""
+
+
+def test_a_second_fault_in_a_worker_is_not_contained(server, tmp_path):
+    """The first one may have done more than it seemed; what the worker still has goes with it."""
+    other = plugin.compiled(tmp_path, "other", OTHER)
+    s = server(plugins={**FAULTS, "probe": {}, "other": {"path": str(other)}}, env=PLAIN,
+               may_die=True)
+    with s.connect() as slow, s.connect() as conn, s.connect() as again:
+        assert again.request("GET", "/probe/ok").status == 200
+        slow.send(b"GET /probe/sleep?ms=60000 HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert conn.request("GET", "/faults/segv").status == 500
+        s.wait_line("was contained")
+
+        with pytest.raises((wire.Closed, ConnectionResetError)):
+            again.request("GET", "/other")
+
+        with pytest.raises((wire.Closed, ConnectionResetError)):
+            slow.response()
+    assert s.wait_line("was killed by signal 11")["plugin"] == "other"
+    wait.until(lambda: s.get("/probe/ok").status == 200, "another worker")
 
 
 def test_the_thread_and_the_connection_of_a_fault_are_given_back(server):
