@@ -79,12 +79,47 @@ bring()
         tag_was=$(traffic_of "$tag" "$traffic_before")
         tag_was=${tag_was% *}
         [ "$mode" != preview ] || [ -z "$tag_was" ] || refuse_foreign "$tag_was"
+        revision=$tag_was
+        if [ "$mode" = traffic ]; then
+            revision=$(traffic_split "$traffic_before")
+            revision=${revision%=100}
+        fi
+        if is_up "$revision"; then
+            leave
+            return
+        fi
     fi
     if [ -n "$(traffic_split "$traffic_before")" ]; then
         bring_beside
     else
         bring_first
     fi
+}
+
+# is_up REVISION: whether it is of this commit and image.  Another one would be the same, and the
+# one before it, where a rollback goes, forgotten.
+is_up()
+{
+    local found
+
+    [ -n "$1" ] && [ "${DEPLOY_ANEW:-false}" != true ] || return 1
+    found=$(look run revisions describe "$1" --region="${conf[REGION]}" \
+        --format='value(metadata.labels.sx_commit,spec.containers[0].image)') || exit 1
+    [ "$found" = "$commit"$'\t'"$image" ]
+}
+
+# Nothing is made; what a deployment that was killed has not done any more is.
+leave()
+{
+    local current
+
+    say "$revision is of $branch at ${commit:0:12} already; DEPLOY_ANEW=true makes another"
+    [ "$mode" = traffic ] || return 0
+    current=$(traffic_of current "$traffic_before")
+    current=${current% *}
+    [ "$current" != "$revision" ] || return 0
+    smoke_address "$(service_url)" || die "$revision has the traffic and is not well"
+    traffic_change --update-tags="current=$revision${current:+,previous=$current}" --remove-tags="$tag"
 }
 
 # The first revision cannot be made without traffic: there is nothing else to give it to.  The same

@@ -296,9 +296,20 @@ def test_a_deployment_that_was_killed_is_repeated(shop, n):
 
     assert killed.returncode == -9
     assert again.returncode == 0, again.stderr
-    last = first(3)
-    assert shop.traffic() == ({last: 100},
-                              {"current": last, "previous": first(1 if n == 1 else 2)})
+    last = first(3 if n == 1 else 2)
+    assert shop.traffic() == ({last: 100}, {"current": last, "previous": first(1)})
+
+
+@pytest.mark.parametrize("branch", ["develop", "feature/order-book"])
+def test_the_same_commit_again_changes_nothing(shop, branch):
+    deploy(shop, branch, A)
+    again = deploy(shop, branch, A)
+    changes = verbs(shop)
+    anew = deploy(shop, branch, A, DEPLOY_ANEW="true")
+
+    assert (again.returncode, changes) == (0, []), again.stderr
+    assert f"{first(1)} is of {branch} at {A[:12]} already" in again.stderr
+    assert anew.returncode == 0 and verbs(shop)[0].startswith("run deploy "), anew.stderr
 
 
 def test_rollback_goes_to_the_revision_before_and_forward_again(shop):

@@ -19,12 +19,13 @@ from test_cicd import a_service
 FORMATS = [
     ("", "csv[no-heading,separator='|'](name.basename(),tags.list(separator=' '),none)"),
     ("", "value(name.basename())"), ("", "value(spec.containers[0].image)"),
+    ("", "value(metadata.labels.sx_commit,spec.containers[0].image)"),
     ("status.traffic[]", "csv[no-heading,separator='|'](status.traffic.tag,status.traffic.revisionName,"
                          "status.traffic.percent,status.traffic.url)"),
     ("bindings[].members[]", "csv[no-heading,separator='|'](bindings.role,bindings.members)"),
     ("backends[]", "value(backends.group.basename())")]
 RESOURCES = [{"name": "projects/1/secrets/foo", "tags": ["a", "b"],
-              "spec": {"containers": [{"image": "x@y"}]},
+              "spec": {"containers": [{"image": "x@y"}]}, "metadata": {"labels": {"sx_commit": "c"}},
               "backends": [{"group": "https://x/negs/n"}],
               "bindings": [{"role": "r", "members": ["m", "n"]}, {"role": "s", "members": ["m"]}],
               "status": {"traffic": [{"tag": "a", "revisionName": "r1", "url": "u"},
