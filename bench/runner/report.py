@@ -174,11 +174,16 @@ def targets(found):
         target("the same with database, ms",
                stats.median(found["ready"].get("worker: exec to ready, with database")), 10,
                digits=1),
+        target("kill -9 of the worker to the next answer, ms",
+               stats.median(found["ready"].get("kill -9 of the worker to the next answer")), 50,
+               digits=1),
         target("idle connection, kB", memory["connection"] if memory else None, 1.0),
         target("idle worker, RSS kB", memory["worker"][1] if memory else None, 4096, digits=0),
         target("hand-over to a pool thread and back, µs", handover[2] if handover else None, 15,
                digits=1),
         target("reload: longest gap to nginx's", stats.ratio(gaps.get(OURS), gaps.get(NGINX)), 1.0),
+        target("reload that is refused: longest gap to nginx's reload",
+               stats.ratio(gaps.get(f"{OURS}, refused"), gaps.get(NGINX)), 1.0),
     ]
     return table(["what", "target", "found", ""], rows)
 

@@ -74,6 +74,9 @@ class Server:
             self.child.stop()
             self.child = None
 
+    def before_reload(self):
+        """What changes in the configuration."""
+
     def pids(self):
         return self.child.pids()
 
@@ -136,6 +139,18 @@ class Ours(Server):
 
 class OursWithDatabase(Ours):
     has_database = True
+
+
+class OursRefused(Ours):
+    """With a plugin that is not there when it is told to reload: the old generation goes on."""
+
+    name = f"{OURS}, refused"
+
+    def before_reload(self):
+        file = self.config / "testing.json"
+        overlay = json.loads(file.read_text())
+        overlay["plugins"]["nowhere"] = {"path": str(self.home / "nowhere.so")}
+        file.write_text(json.dumps(overlay))
 
 
 class Limit(Server):

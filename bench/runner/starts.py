@@ -1,9 +1,11 @@
-"""Cold starts: exec to first answer, exec of a worker to ready."""
+"""Starts: exec to first answer, exec of a worker to ready, its death to the next answer; reloads."""
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import time
 
 from runner import process, servers
 
@@ -67,6 +69,37 @@ def read_trace(text):
     return (float(ready.group(1)) - float(exec_line.group(2))) * 1e3 if ready else None
 
 
+def worker_replaced(run, kind, rounds):
+    """[milliseconds] from the kill -9 of the only worker to the answer of the next one.  Each time
+    a new server: one whose workers die again and again takes its time."""
+    times = []
+    for _ in range(rounds + 1):
+        server = kind(run).start()
+        try:
+            supervisor, worker = server.child.pids()
+            began = time.monotonic()
+            os.kill(worker, signal.SIGKILL)
+            ask(server.port, "/plaintext")
+            times.append((time.monotonic() - began) * 1e3)
+            assert server.child.pids()[0] == supervisor
+        finally:
+            server.stop()
+    return times[1:]
+
+
+def ask(port, path):
+    """The sockets are the supervisor's: a connection waits for the worker that will accept it, or
+    was the last one of the dead, and is made again."""
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 10) as client:
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
+                if client.recv(100).startswith(b"HTTP/1.1 200"):
+                    return
+        except ConnectionError:
+            pass
+
+
 def reload_gaps(run, kinds, rounds):
     """{name: [(milliseconds, answers lost)]}: the longest wait of a client around a reload."""
     found = {}
@@ -87,6 +120,7 @@ def reload_gap(run, server):
                                str(server.port), "8", "1500", "/plaintext"],
                               stdout=subprocess.PIPE, text=True)
     process.wait_until(lambda: False, 0.5)
+    server.before_reload()
     server.child.popen.send_signal(1)
     out, _ = client.communicate(timeout=60)
     longest_ns, n_lost, _ = (int(n) for n in out.split())
