@@ -51,6 +51,8 @@ void feed_leave(struct reader *rd)
 {
     if (rd->tape == NULL)
         return;
+    if (rd->tape->cursor == rd)
+        rd->tape->cursor = rd->next;
     if (rd->next != NULL)
         rd->next->prev = rd->prev;
     if (rd->prev != NULL)
@@ -62,8 +64,8 @@ void feed_leave(struct reader *rd)
 
 static void make_ready(struct tape *t)
 {
-    for (struct reader *rd = t->readers, *next; rd != NULL; rd = next) {
-        next = rd->next;
+    for (struct reader *rd = t->readers; rd != NULL; rd = t->cursor) {
+        t->cursor = rd->next;
         if (!rd->is_ready) {
             rd->is_ready = true;
             rd->ready(rd);
@@ -73,8 +75,8 @@ static void make_ready(struct tape *t)
 
 static void tell(struct tape *t, const struct event *e)
 {
-    for (struct reader *rd = t->readers, *next; rd != NULL; rd = next) {
-        next = rd->next;
+    for (struct reader *rd = t->readers; rd != NULL; rd = t->cursor) {
+        t->cursor = rd->next;
         if (rd->is_ready)
             rd->event(rd, e);
     }
@@ -445,8 +447,8 @@ static void look(struct feed *f)
 static void tick_readers(struct feed *f)
 {
     for (struct tape *t = f->tapes; t != NULL; t = t->next)
-        for (struct reader *rd = t->readers, *next; rd != NULL; rd = next) {
-            next = rd->next;
+        for (struct reader *rd = t->readers; rd != NULL; rd = t->cursor) {
+            t->cursor = rd->next;
             if (rd->is_ready && rd->tick != NULL)
                 rd->tick(rd);
         }

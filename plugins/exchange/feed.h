@@ -69,6 +69,7 @@ struct tape {
     const struct instrument *instrument;
     struct tape *next;
     struct reader *readers;
+    struct reader *cursor; /* who is called next, while all are: any of them may leave meanwhile */
     bool is_live;
     bool is_asked; /* its book is on the way */
     int pause;     /* ticks until it is asked for again */
