@@ -323,6 +323,27 @@ static void a_book_that_cannot_be_read_holds_up_nobody_else(sx_test *t)
     expect_type(waits, "snapshot", "ETH-USD");
 }
 
+static void who_asks_for_too_much_at_once_is_told(sx_test *t)
+{
+    const sx_answer *ws = sx_test_ws_open(t, .path = "/");
+
+    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    sx_test_ws_send(
+        ws, SX_TEST_JSON(
+                { "type" : "subscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
+    for (int i = 0; i < 17; i++) /* one more than may wait for the confirmation */
+        sx_test_ws_send(
+            ws,
+            SX_TEST_JSON(
+                { "type" : "unsubscribe", "product_ids" : ["BTC-USD"], "channels" : ["full"] }));
+    expect_type(ws, "error", "too many messages at once");
+    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    expect_type(ws, "subscriptions", "level2");
+    expect_type(ws, "snapshot", "");
+    for (int i = 0; i < 16; i++)
+        expect_type(ws, "subscriptions", "level2");
+}
+
 /* More than a connection keeps for a client at once: it is given as it reads. */
 static void many_confirmations_at_once_reach_their_client(sx_test *t)
 {
@@ -363,6 +384,7 @@ int main(void)
         SX_TEST_CASE(an_account_hears_of_its_own_orders_only),
         SX_TEST_CASE(a_confirmation_comes_when_events_are_heard),
         SX_TEST_CASE(a_book_that_cannot_be_read_holds_up_nobody_else),
+        SX_TEST_CASE(who_asks_for_too_much_at_once_is_told),
         SX_TEST_CASE(many_confirmations_at_once_reach_their_client),
         SX_TEST_CASE(a_ticker_forgets_what_is_older_than_a_day),
         SX_TEST_CASE(who_leaves_while_the_key_is_checked_has_left),

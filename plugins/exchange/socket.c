@@ -12,11 +12,62 @@
 
 #include "socket.h"
 
+#define FAILED       1011         /* "Internal Error", RFC 6455, section 11.7 */
 #define MOST_BYTES   16384        /* of a message, and of all that wait */
 #define MOST_WAITING 16           /* messages */
 #define MOST_OWED    1024         /* confirmations */
 #define ARRIVED      "arrived_ns" /* member that we add to a message */
 #define VERIFY_PATH  "/users/self/verify"
+
+/* --- sending ------------------------------------------------------------------ */
+
+void socket_close(struct socket *s, int code, const char *reason)
+{
+    s->is_closing = true;
+    sx_ws_close(s->ws, code, reason);
+}
+
+void socket_give_up(struct socket *s, int err)
+{
+    if (err == SX_EBUSY)
+        socket_close(s, SOCKET_TRY_AGAIN, "this client does not keep up");
+    else if (err != SX_ECLOSED)
+        socket_close(s, FAILED, "the server could not go on");
+    s->is_closing = true;
+}
+
+static int try_send(struct socket *s, const struct text *text)
+{
+    const char *data = text_get(text);
+
+    return data == NULL ? SX_ENOMEM : sx_ws_send(s->ws, SX_WS_TEXT, data, text->len);
+}
+
+void socket_send(struct socket *s, const struct text *text)
+{
+    int err = try_send(s, text);
+
+    if (err < 0)
+        socket_give_up(s, err);
+}
+
+bool socket_send_in_turn(struct socket *s, const struct text *text)
+{
+    int err = try_send(s, text);
+
+    if (err < 0 && err != SX_EBUSY)
+        socket_give_up(s, err);
+    return err == SX_OK;
+}
+
+void socket_tell(struct socket *s, const char *message, const char *reason)
+{
+    struct text *out = &s->x->text;
+
+    text_reset(out);
+    text_add(out, "{\"type\":\"error\",\"message\":\"%s\",\"reason\":\"%s\"}", message, reason);
+    socket_send(s, out);
+}
 
 /* --- who it is ---------------------------------------------------------------- */
 

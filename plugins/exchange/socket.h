@@ -29,8 +29,16 @@ struct socket {
     bool is_closed;  /* to be freed when the answer comes */
 };
 
+#define SOCKET_TRY_AGAIN 1013 /* "Try Again Later", of the registry of RFC 6455, section 11.7 */
+
+/* Nothing is sent behind it. */
+void socket_close(struct socket *s, int code, const char *reason);
 /* Closes it with the reason for an error of sending. */
 void socket_give_up(struct socket *s, int err);
+/* A client that has not read enough is given up. */
+void socket_send(struct socket *s, const struct text *text);
+/* False: not now, subscription_settle goes on when the client has read; or never. */
+bool socket_send_in_turn(struct socket *s, const struct text *text);
 /* {"type":"error",…}; the texts are ours and need no escape. */
 void socket_tell(struct socket *s, const char *message, const char *reason);
 /* Carries out what waits, in its order, until something has to be waited for. */

@@ -12,59 +12,12 @@
 
 #include "socket.h"
 
-#define TOO_SLOW   1013 /* "Try Again Later", of the registry of RFC 6455, section 11.7 */
-#define FAILED     1011 /* "Internal Error" */
 #define MOST_PARTS 1024 /* channels times products of a message */
 
 enum channel { LEVEL2, MATCHES, TICKER, HEARTBEAT, FULL, USER, N_CHANNELS };
 
 static const char *const channel_names[N_CHANNELS] = { "level2",    "matches", "ticker",
                                                        "heartbeat", "full",    "user" };
-
-/* --- sending ------------------------------------------------------------------ */
-
-static int try_send(struct socket *s, const struct text *text)
-{
-    const char *data = text_get(text);
-
-    return data == NULL ? SX_ENOMEM : sx_ws_send(s->ws, SX_WS_TEXT, data, text->len);
-}
-
-void socket_give_up(struct socket *s, int err)
-{
-    s->is_closing = true;
-    if (err == SX_EBUSY)
-        sx_ws_close(s->ws, TOO_SLOW, "this client does not keep up");
-    else if (err != SX_ECLOSED)
-        sx_ws_close(s->ws, FAILED, "the server could not go on");
-}
-
-static void send(struct socket *s, const struct text *text)
-{
-    int err = try_send(s, text);
-
-    if (err < 0)
-        socket_give_up(s, err);
-}
-
-/* False: not now, on_drained goes on; or never. */
-static bool send_in_turn(struct socket *s, const struct text *text)
-{
-    int err = try_send(s, text);
-
-    if (err < 0 && err != SX_EBUSY)
-        socket_give_up(s, err);
-    return err == SX_OK;
-}
-
-void socket_tell(struct socket *s, const char *message, const char *reason)
-{
-    struct text *out = &s->x->text;
-
-    text_reset(out);
-    text_add(out, "{\"type\":\"error\",\"message\":\"%s\",\"reason\":\"%s\"}", message, reason);
-    send(s, out);
-}
 
 /* --- events ------------------------------------------------------------------- */
 
@@ -96,7 +49,7 @@ static bool greet(struct subscription *sub)
 
         if ((sub->channels & sub->confirmed & ~sub->greeted & bit) == 0 || t == NULL)
             continue;
-        if (first_message(&s->x->text, t, channel) && !send_in_turn(s, &s->x->text))
+        if (first_message(&s->x->text, t, channel) && !socket_send_in_turn(s, &s->x->text))
             return false;
         sub->greeted |= bit;
     }
@@ -111,7 +64,7 @@ static void send_full(struct subscription *sub, const struct event *e)
 
     for (int step = 0; step < MESSAGE_STEPS && !s->is_closing; step++)
         if (message_full(&s->x->text, sub->reader.tape->instrument, e, step, account))
-            send(s, &s->x->text);
+            socket_send(s, &s->x->text);
 }
 
 static void on_event(struct reader *rd, const struct event *e)
@@ -124,18 +77,18 @@ static void on_event(struct reader *rd, const struct event *e)
     if (s->is_closing)
         return;
     if ((channels & 1u << LEVEL2) != 0 && message_l2update(out, rd->tape->instrument, e))
-        send(s, out);
+        socket_send(s, out);
     if ((channels & (1u << FULL | 1u << USER)) != 0)
         send_full(sub, e);
     if (e->kind != 'm' || s->is_closing)
         return;
     if ((channels & 1u << MATCHES) != 0 && (channels & 1u << FULL) == 0) {
         message_match(out, rd->tape->instrument, e);
-        send(s, out);
+        socket_send(s, out);
     }
     if ((channels & 1u << TICKER) != 0 && !s->is_closing) {
         message_ticker(out, rd->tape);
-        send(s, out);
+        socket_send(s, out);
     }
 }
 
@@ -147,17 +100,15 @@ static void on_tick(struct reader *rd)
     if ((heard(sub) & 1u << HEARTBEAT) == 0 || s->is_closing)
         return;
     message_heartbeat(&s->x->text, rd->tape, sx_this_worker(s->x->plugin).now_ns / 1000);
-    send(s, &s->x->text);
+    socket_send(s, &s->x->text);
 }
 
 static void on_lost(struct reader *rd)
 {
     struct socket *s = ((struct subscription *)rd->owner)->socket;
 
-    if (s->is_closing)
-        return;
-    s->is_closing = true;
-    sx_ws_close(s->ws, TOO_SLOW, "the feed was interrupted: subscribe again");
+    if (!s->is_closing)
+        socket_close(s, SOCKET_TRY_AGAIN, "the feed was interrupted: subscribe again");
 }
 
 /* --- subscriptions ------------------------------------------------------------ */
@@ -187,7 +138,7 @@ static bool send_subscriptions(struct socket *s)
         has_channel = has_channel || n > 0;
     }
     text_add(out, "]}");
-    return send_in_turn(s, out);
+    return socket_send_in_turn(s, out);
 }
 
 static bool are_all_ready(const struct socket *s)
