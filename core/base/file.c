@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sha1.h>
-#include <sha256.h>
+#include <nettle/sha1.h>
+#include <nettle/sha2.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -204,21 +204,21 @@ char *sx_file_beside_program(const char *name)
 
 void sx_sha256_hex(const void *data, size_t len, char ret_hex[SX_SHA256_HEX + 1])
 {
-    uint8_t digest[SHA256_DIGEST_LENGTH];
-    SHA2_CTX ctx;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    struct sha256_ctx ctx;
 
-    SHA256Init(&ctx);
-    SHA256Update(&ctx, data, len);
-    SHA256Final(digest, &ctx);
+    sha256_init(&ctx);
+    sha256_update(&ctx, len, data);
+    sha256_digest(&ctx, sizeof digest, digest);
     sx_format_hex(ret_hex, digest, sizeof(digest));
     ret_hex[SX_SHA256_HEX] = '\0';
 }
 
 void sx_sha1(const void *data, size_t len, uint8_t ret_digest[SX_SHA1_BYTES])
 {
-    SHA1_CTX ctx;
+    struct sha1_ctx ctx;
 
-    SHA1Init(&ctx);
-    SHA1Update(&ctx, data, len);
-    SHA1Final(ret_digest, &ctx);
+    sha1_init(&ctx);
+    sha1_update(&ctx, len, data);
+    sha1_digest(&ctx, SX_SHA1_BYTES, ret_digest);
 }

@@ -42,16 +42,27 @@ static struct place place_of(const struct sx_plugin *p, const char *key)
     return at;
 }
 
-/* The bytes that are about to be mapped are those that were pinned, or copied. */
-static void check_sha256(struct sx_plugin *p, const char *expected, const char *where,
-                         struct sx_report *rep)
+static void compare_sha256(const struct sx_plugin *p, const char *hex, const char *expected,
+                           const char *where, struct sx_report *rep)
 {
     struct place at = place_of(p, "sha256");
+
+    if (strcmp(hex, expected) != 0)
+        sx_report_add(rep, "%s: %s: plugin \"%s\" (%s) is %s, expected %s (%s)", at.origin, at.key,
+                      p->cfg->name, p->path, hex, expected, where);
+}
+
+/* The bytes that are about to be mapped are those that were pinned, and copied. */
+static void check_sha256(const struct sx_plugin *p, const struct sx_plugin_copy *copy,
+                         struct sx_report *rep)
+{
+    const char *pin = p->cfg->sha256;
+    bool is_pinned = pin != NULL && *pin != '\0';
     char hex[SX_SHA256_HEX + 1];
     char *data;
     size_t len;
 
-    if (expected == NULL || *expected == '\0')
+    if (!is_pinned && copy == NULL)
         return;
     if (sx_file_read(p->file, MAX_PLUGIN_BYTES, &data, &len) < 0) {
         sx_report_add(rep, "%s: cannot be read: %s", p->path, strerror(errno));
@@ -59,9 +70,10 @@ static void check_sha256(struct sx_plugin *p, const char *expected, const char *
     }
     sx_sha256_hex(data, len, hex);
     free(data);
-    if (strcmp(hex, expected) != 0)
-        sx_report_add(rep, "%s: %s: plugin \"%s\" (%s) is %s, expected %s (%s)", at.origin, at.key,
-                      p->cfg->name, p->path, hex, expected, where);
+    if (is_pinned)
+        compare_sha256(p, hex, pin, "from the configuration", rep);
+    if (copy != NULL)
+        compare_sha256(p, hex, copy->sha256, "of the copy that was checked", rep);
 }
 
 /* What is wrong with the file is said where its path is written. */
@@ -99,9 +111,7 @@ static int examine(struct sx_plugin *p, struct sx_report *rep)
     if (strcmp(p->note.name, p->cfg->name) != 0)
         sx_report_add(rep, "%s: %s: the file %s is plugin \"%s\", expected \"%s\"", at.origin,
                       at.key, p->path, p->note.name, p->cfg->name);
-    check_sha256(p, p->cfg->sha256, "from the configuration", rep);
-    if (copy != NULL)
-        check_sha256(p, copy->sha256, "of the copy that was checked", rep);
+    check_sha256(p, copy, rep);
     return rep->n_faults == before ? 0 : SX_EINVAL;
 }
 
