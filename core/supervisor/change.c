@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "base/check.h"
+#include "base/courtesy.h"
 #include "base/error.h"
 #include "supervisor/supervisor_private.h"
 
@@ -233,9 +234,11 @@ void sx_change_on_read(struct sx_supervisor *sup, int status)
     struct sx_report rep;
     int rc;
 
+    sx_courtesy_pause(); /* the reader was busy until now, and the checker will be */
     sx_report_init(&rep);
     rc = prepare_next(sup, status, &rep);
     if (rc == 0) {
+        sx_courtesy_pause();
         start_checker(sup);
     } else {
         log_faults(sup, &rep);

@@ -112,6 +112,7 @@ static pid_t spawn(const struct sx_supervisor *sup, const struct sx_child *child
                             .argv = argv,
                             .envp = child->gen->envp,
                             .control_fd = control_fd,
+                            .is_patient = child->kind == SX_CHILD_CHECKER,
                             .keep = keep };
 
     fill_spec(sup, child, control_fd, &spec);

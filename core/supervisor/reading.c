@@ -32,6 +32,7 @@ static pid_t spawn(const struct sx_supervisor *sup, int fd)
                             .envp = sup->envp,
                             .control_fd = -1,
                             .heeds_term = true,
+                            .is_patient = true,
                             .keep = &fd,
                             .n_keep = 1 };
 

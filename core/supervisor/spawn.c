@@ -1,13 +1,15 @@
 /*
  * supervisor/spawn.c - fork and exec of a worker.
  *
- * The log has a thread, so the child may only call what is async-signal-safe.
+ * The log has a thread, so the child may only call what is async-signal-safe, or nothing but a
+ * system call.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "board/control.h"
@@ -15,6 +17,7 @@
 #include "supervisor/supervisor_private.h"
 
 #define EXIT_NOT_EXECUTED 127
+#define PATIENCE          10 /* a tenth of the CPU beside one that wants all of it */
 
 /* Whatever a library or our parent left open is closed too. */
 static void keep_only(const int *keep, size_t n_keep)
@@ -48,6 +51,8 @@ pid_t sx_spawn_worker(const struct sx_spawn *spawn)
     sx_signals_prepare_worker();
     if (spawn->heeds_term)
         (void)signal(SIGTERM, SIG_DFL);
+    if (spawn->is_patient)
+        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + PATIENCE);
     (void)fexecve(spawn->exe_fd, spawn->argv, spawn->envp);
     tell_errno(spawn->control_fd);
     _exit(EXIT_NOT_EXECUTED);

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/courtesy.h"
 #include "base/error.h"
 #include "supervisor/signals.h"
 #include "supervisor/supervisor_private.h"
@@ -396,6 +397,7 @@ int sx_supervisor_run(const struct sx_supervisor_settings *set)
     struct sx_supervisor sup;
     int rc = init(&sup, set);
 
+    sx_courtesy_slice_short(); /* whatever it does, workers wait for answers */
     if (rc == 0) {
         (void)sx_change_start_first(&sup);
         while (rc == 0 && !is_over(&sup))

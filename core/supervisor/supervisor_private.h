@@ -119,6 +119,7 @@ struct sx_spawn {
     char *const *argv, *const *envp;
     int control_fd;  /* the child's end: tells when the exec fails */
     bool heeds_term; /* else it ignores it, as all signals to the group */
+    bool is_patient; /* runs when those who serve leave the CPU to it */
     const int *keep; /* descriptors that stay open, at their numbers; all others are closed */
     size_t n_keep;
 };

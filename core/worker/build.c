@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/courtesy.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "worker/worker.h"
@@ -46,6 +47,12 @@ static int build_http(struct sx_worker *w, struct sx_report *rep)
     return err < 0 ? err : sx_http_server_create(&set, &w->http);
 }
 
+void sx_worker_make_way(const struct sx_worker *w)
+{
+    if (w->spec.generation > 1)
+        sx_courtesy_pause();
+}
+
 /* So that the supervisor can name a file that does not come back from its constructors. */
 static void on_run(void *arg, const char *path, const struct sx_plugin_note *note)
 {
@@ -53,11 +60,13 @@ static void on_run(void *arg, const char *path, const struct sx_plugin_note *not
     struct sx_board_thread *loop = sx_board_thread_at(w->slot, 0);
 
     (void)path;
-    if (note == NULL)
-        sx_board_leave(loop);
-    else
+    if (note != NULL) {
         sx_board_enter(loop, sx_board_add_plugin(w->board, note->name, note->version, note->build),
                        SX_BOARD_NONE, SX_BOARD_MAPPING, sx_clock_mono_ns());
+        return;
+    }
+    sx_board_leave(loop);
+    sx_worker_make_way(w);
 }
 
 static bool leaves_out(void *arg, const char *name)
@@ -182,8 +191,10 @@ int sx_worker_build(struct sx_worker *w, struct sx_report *rep)
         err = sx_work_create(&work, &w->work);
     if (err == 0)
         err = build_db(w, rep); /* it connects meanwhile */
+    sx_worker_make_way(w);
     if (err == 0)
         err = build_http(w, rep);
+    sx_worker_make_way(w);
     if (err == 0)
         err = sx_worker_verify_migrations(w, rep);
     if (err == 0)

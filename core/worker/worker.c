@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/courtesy.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "board/sealed.h"
@@ -301,7 +302,7 @@ static int run(struct sx_worker *w)
     w->phase = WORKER_READY;
     sx_check(uv_poll_start(&w->control, UV_READABLE, on_control) == 0);
     if (!w->is_check)
-        sx_worker_slice_normal();
+        sx_courtesy_slice_normal();
     /* Before the supervisor tells our predecessors, who look for a successor here. */
     if (!w->is_check)
         sx_board_set_state(w->slot, (uint32_t)getpid(), w->spec.generation, SX_WORKER_READY);
@@ -328,7 +329,7 @@ int sx_worker_main(const char *spec_text, bool is_check)
     w->spec.control_fd = -1;
     sx_report_init(&rep);
     ignore_signals();
-    sx_worker_slice_short();
+    sx_courtesy_slice_short();
     if (sx_worker_read_inheritance(w, spec_text, &rep) < 0) {
         sx_report_print(&rep, stderr);
         return SX_EXIT_CONFIG;
@@ -338,6 +339,7 @@ int sx_worker_main(const char *spec_text, bool is_check)
         return 1;
     }
     hear_first(w);
+    sx_worker_make_way(w);
     if (sx_worker_fault_watch(w) < 0 || sx_worker_confine(w, &rep) < 0 || open_log(w, &rep) < 0 ||
         open_board(w, &rep) < 0 || start_loop(w, &rep) < 0 || sx_worker_build(w, &rep) < 0 ||
         sx_worker_seal(w, &rep) < 0)

@@ -73,8 +73,10 @@ void sx_worker_tell_faults(const struct sx_worker *w, const struct sx_report *re
 /* health.c: /_sx/live, /_sx/ready, /_sx/started, /_sx/metrics */
 bool sx_worker_builtin(struct sx_http_req *r, void *arg);
 
-/* build.c: everything a worker is made of; faults in the report */
+/* build.c: everything a worker is made of; faults in the report.  Between two steps it makes way
+ * for those who serve already, if there are any. */
 int sx_worker_build(struct sx_worker *w, struct sx_report *rep);
+void sx_worker_make_way(const struct sx_worker *w);
 bool sx_worker_log_db(void *arg, int severity, const char *text);
 
 /* schema.c: faults in the report; runs the loop until the pool has an answer, or none */
@@ -102,10 +104,6 @@ int sx_worker_seal(struct sx_worker *w, struct sx_report *rep);
 int sx_worker_seccomp(bool is_check);
 int sx_worker_seccomp_seal(void);
 int sx_worker_landlock(struct sx_worker *w, struct sx_report *rep);
-
-/* slice.c: before and after loading; for the calling thread */
-void sx_worker_slice_short(void);
-void sx_worker_slice_normal(void);
 
 /* drain.c: the way out */
 void sx_worker_drain(struct sx_worker *w, uint32_t delay_ms, uint32_t grace_ms);

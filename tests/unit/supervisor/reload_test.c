@@ -275,6 +275,33 @@ static void old_worker_that_dies_during_a_reload_is_replaced(void **state)
     stop_and_expect(f, SIGTERM, 0);
 }
 
+static int niceness(int pid)
+{
+    int nice;
+
+    errno = 0;
+    nice = getpriority(PRIO_PROCESS, (id_t)pid);
+    assert_int_equal(errno, 0);
+    return nice;
+}
+
+/* One that will serve could not have its priority back. */
+static void only_the_checker_of_a_reload_is_patient(void **state)
+{
+    struct fixture *f = *state;
+    int own = niceness(0);
+    struct event event = start_serving(f);
+
+    assert_int_equal(niceness(event.pid), own);
+    write_text(f->dir, "mode", "check=hang");
+    signal_it(f, SIGHUP);
+
+    event = expect_event(f, "checking");
+
+    assert_int_equal(niceness(event.pid), own + 10 < 19 ? own + 10 : 19);
+    stop_and_expect(f, SIGTERM, 0);
+}
+
 static void stop_during_a_reload_gives_it_up(void **state)
 {
     struct fixture *f = *state;
@@ -369,6 +396,7 @@ static int run_group(void)
         TEST(third_reload_waits_while_two_generations_are_drained),
         TEST(new_address_is_bound_and_the_removed_one_lives_until_the_drain_ends),
         TEST(old_worker_that_dies_during_a_reload_is_replaced),
+        TEST(only_the_checker_of_a_reload_is_patient),
         TEST(stop_during_a_reload_gives_it_up),
         TEST(stop_while_the_configuration_is_read_waits_for_nobody),
         TEST(reader_that_dies_changes_nothing),
