@@ -18,13 +18,13 @@ if(SX_TESTS)
     sx_package(cmocka cmocka)
 endif()
 
-# nettle (SHA-256, by the CPU's instructions where it has them) shares no state: of its static
-# library the core takes the 50 kB that it uses.
-find_library(SX_NETTLE_LIBRARY libnettle.a REQUIRED)
-find_path(SX_NETTLE_INCLUDE nettle/sha2.h REQUIRED)
-add_library(sx::nettle INTERFACE IMPORTED GLOBAL)
-target_include_directories(sx::nettle SYSTEM INTERFACE ${SX_NETTLE_INCLUDE})
-target_link_libraries(sx::nettle INTERFACE ${SX_NETTLE_LIBRARY})
+# SHA-256 and SHA-1, by the CPU's instructions where it has them, share no state: the core takes the
+# 50 kB of them from libcrypto's static library, because the shared one costs milliseconds per exec.
+# What uses the shared one as well names it first, so that nothing else comes from here.
+find_library(SX_SHA_LIBRARY libcrypto.a REQUIRED)
+add_library(sx::sha INTERFACE IMPORTED GLOBAL)
+target_link_libraries(sx::sha INTERFACE ${SX_SHA_LIBRARY})
+target_link_options(sx::sha INTERFACE -Wl,--exclude-libs,libcrypto.a)
 
 # wslay's package has neither a static library nor a file for pkg-config.
 find_library(SX_WSLAY_LIBRARY wslay REQUIRED)

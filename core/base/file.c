@@ -11,8 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <nettle/sha1.h>
-#include <nettle/sha2.h>
+/* Its functions for one algorithm, which need nothing else of it, are deprecated since 3.0. */
+#define OPENSSL_API_COMPAT 10100
+#include <openssl/sha.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -204,21 +205,21 @@ char *sx_file_beside_program(const char *name)
 
 void sx_sha256_hex(const void *data, size_t len, char ret_hex[SX_SHA256_HEX + 1])
 {
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    struct sha256_ctx ctx;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA256_CTX ctx;
 
-    sha256_init(&ctx);
-    sha256_update(&ctx, len, data);
-    sha256_digest(&ctx, sizeof digest, digest);
+    (void)SHA256_Init(&ctx);
+    (void)SHA256_Update(&ctx, data, len);
+    (void)SHA256_Final(digest, &ctx);
     sx_format_hex(ret_hex, digest, sizeof(digest));
     ret_hex[SX_SHA256_HEX] = '\0';
 }
 
 void sx_sha1(const void *data, size_t len, uint8_t ret_digest[SX_SHA1_BYTES])
 {
-    struct sha1_ctx ctx;
+    SHA_CTX ctx;
 
-    sha1_init(&ctx);
-    sha1_update(&ctx, len, data);
-    sha1_digest(&ctx, SX_SHA1_BYTES, ret_digest);
+    (void)SHA1_Init(&ctx);
+    (void)SHA1_Update(&ctx, data, len);
+    (void)SHA1_Final(ret_digest, &ctx);
 }

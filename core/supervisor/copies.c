@@ -75,7 +75,7 @@ static bool has_bytes(int fd, const char *data, size_t len)
 static int open_copy(const char *path, const char *data, size_t len, int *ret_fd)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return SX_ERR_MISSING;
@@ -102,8 +102,10 @@ static int store_in_file(const char *dir, const char *name, const char *data, si
     if (open_copy(path, data, len, &copy->fd) != 0) {
         if (sx_file_write(path, data, len, 0500) != 0)
             return SX_ERR_IO;
-        if (open_copy(path, data, len, &copy->fd) != 0)
+        if (open_copy(path, data, len, &copy->fd) != 0) {
+            errno = EIO; /* it is not what was written */
             return SX_ERR_IO;
+        }
     }
     copy->path = realpath(path, NULL);
     return copy->path == NULL ? SX_ERR_IO : 0;
@@ -307,7 +309,7 @@ static bool is_copy_name(const char *name)
 static void remove_unused(int dir_fd, const char *name, long long cutoff_s)
 {
     struct stat st;
-    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return;

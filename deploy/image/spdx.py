@@ -9,7 +9,7 @@ import subprocess
 
 NAMESPACE = "https://spdx.org/spdxdocs/sim-exchange"
 # Sources that are compiled or linked into the program.
-BUILT_IN = ["node-llhttp", "nettle-dev"]
+BUILT_IN = ["node-llhttp", "libssl-dev"]
 
 # Names in Debian's copyright files, in lower case, as SPDX has them.
 LICENCES = {

@@ -160,6 +160,24 @@ static void sha256_is_that_of_the_standard(void **state)
     }
 }
 
+/* FIPS 180-2, B.3: a million times "a"; many blocks, which begin at any address. */
+static void sha256_of_much_is_that_of_the_standard(void **state)
+{
+    const size_t n = 1000000;
+    char *text = malloc(n + 1);
+    char hex[SX_SHA256_HEX + 1];
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, 'a', n + 1);
+    for (size_t shift = 0; shift < 2; shift++) {
+        sx_sha256_hex(text + shift, n, hex);
+        assert_string_equal(hex,
+                            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    }
+    free(text);
+}
+
 /* As a service manager's filter does: the system call that gives a file away fails. */
 static bool deny_chown(void)
 {
@@ -209,6 +227,7 @@ int main(void)
         TEST(file_that_is_none_is_refused_at_once),
         TEST(failed_write_leaves_the_old_file),
         TEST(sha256_is_that_of_the_standard),
+        TEST(sha256_of_much_is_that_of_the_standard),
         TEST(folder_of_our_own_is_made_where_giving_away_is_denied),
     };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -185,6 +186,29 @@ static void damaged_copy_is_replaced(void **state)
     sx_copies_destroy(&copies);
     assert_int_equal(chmod(path, 0700), 0);
     write_text(path, "0ne"); /* as long as the right one */
+
+    assert_int_equal(create(f, &copies), 0);
+
+    assert_string_equal(copies.v[0].path, path);
+    read_text(path, text, sizeof text);
+    assert_string_equal(text, "one");
+    sx_copies_destroy(&copies);
+}
+
+/* Opening it to read would wait for a writer. */
+static void fifo_in_the_place_of_a_copy_holds_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct sx_copies copies;
+    char dir[64], path[256], text[16];
+
+    (void)snprintf(dir, sizeof dir, "%s/plugins", f->state_dir);
+    assert_int_equal(create(f, &copies), 0);
+    (void)snprintf(path, sizeof path, "%s", copies.v[0].path);
+    sx_copies_destroy(&copies);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0700), 0);
+    sx_copies_clean(dir, (long long)time(NULL) + 1);
 
     assert_int_equal(create(f, &copies), 0);
 
@@ -380,6 +404,7 @@ int main(void)
         TEST(workers_are_told_each_enabled_plugin),
         TEST(copy_stays_what_it_was_when_the_plugin_is_overwritten),
         TEST(damaged_copy_is_replaced),
+        TEST(fifo_in_the_place_of_a_copy_holds_nobody),
         TEST(every_bad_plugin_is_told_with_name_and_path),
         TEST(pinned_plugin_with_the_right_hash_is_taken),
         TEST(copies_are_kept_in_memory_where_no_folder_can_be_made),
