@@ -14,6 +14,7 @@
 #include "client.h"
 
 #define WARM_ANSWERS 10000
+#define GIVE_UP_S    60
 
 struct client {
     int fd;
@@ -120,6 +121,7 @@ int main(int argc, char **argv)
         return 1;
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGUSR1, on_told);
+    (void)alarm(GIVE_UP_S);
     g.port = argv[1];
     g.request_len = client_write_request(g.request, sizeof g.request, argv[4]);
     for (size_t i = 0; i < n_clients; i++) {

@@ -77,6 +77,13 @@ class Server:
     def before_reload(self):
         """What changes in the configuration."""
 
+    def has_reloaded(self):
+        """Is the reload over?"""
+        raise NotImplementedError
+
+    def has_logged(self, text):
+        return text in (self.home / "log").read_text(errors="replace")
+
     def pids(self):
         return self.child.pids()
 
@@ -133,6 +140,9 @@ class Ours(Server):
     def command(self):
         return [self.run.build / "sim-exchange", "serve", "--config", self.config]
 
+    def has_reloaded(self):
+        return self.has_logged("generation 1 has ended")
+
     def env(self):
         return {"SX_ENV": "testing", "PORT": str(self.port), "DATABASE_URL": ""}
 
@@ -152,6 +162,9 @@ class OursRefused(Ours):
         overlay["plugins"]["nowhere"] = {"path": str(self.home / "nowhere.so")}
         file.write_text(json.dumps(overlay))
 
+    def has_reloaded(self):
+        return self.has_logged("the reload has failed")
+
 
 class Limit(Server):
     name = "limit"
@@ -168,9 +181,16 @@ class Limit(Server):
 class Nginx(Server):
     name = "nginx"
     program = "nginx"
+    old_worker = 0
 
     def command(self):
         return [shutil.which("nginx"), "-p", self.home, "-c", self.fill("nginx.conf")]
+
+    def before_reload(self):
+        self.old_worker = self.worker()
+
+    def has_reloaded(self):
+        return self.old_worker not in self.pids()
 
 
 class H2o(Server):

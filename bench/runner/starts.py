@@ -110,7 +110,11 @@ def reload_gaps(run, kinds, rounds):
                 continue
             server = kind(run).start()
             try:
-                found.setdefault(kind.name, []).append(reload_gap(run, server))
+                gap = reload_gap(run, server)
+                if server.has_reloaded():
+                    found.setdefault(kind.name, []).append(gap)
+                else:
+                    run.missing(kind.name, f"a reload took longer than {RELOAD_MS} ms")
             finally:
                 server.stop()
     return found
@@ -121,7 +125,8 @@ def reload_gap(run, server):
     client = subprocess.Popen(["taskset", "-c", str(run.other_cpu), run.out / "gap",
                                str(server.port), "8", str(RELOAD_MS), "/plaintext"],
                               stdout=subprocess.PIPE, text=True)
-    client.stdout.readline()
+    if not client.stdout.readline():
+        raise OSError(f"{server.name} did not answer")
     server.before_reload()
     client.send_signal(signal.SIGUSR1)
     server.child.popen.send_signal(signal.SIGHUP)

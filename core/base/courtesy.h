@@ -12,7 +12,7 @@
 void sx_courtesy_slice_short(void);
 void sx_courtesy_slice_normal(void);
 
-/* Between two steps of work: sleeps for a moment (some 70 us). */
+/* Between two steps of work: sleeps for a moment (a quarter of a millisecond). */
 void sx_courtesy_pause(void);
 
 #endif /* SX_BASE_COURTESY_H */

@@ -18,7 +18,6 @@
 #include <sys/wait.h>
 
 #include "base/check.h"
-#include "base/courtesy.h"
 #include "base/error.h"
 #include "supervisor/supervisor_private.h"
 
@@ -142,6 +141,7 @@ static int prepare_next(struct sx_supervisor *sup, int status, struct sx_report 
 
     if (rc != 0)
         return rc;
+    sx_supervisor_make_way(sup);
     return sx_generation_create(sup, config, rep, &sup->next);
 }
 
@@ -234,11 +234,11 @@ void sx_change_on_read(struct sx_supervisor *sup, int status)
     struct sx_report rep;
     int rc;
 
-    sx_courtesy_pause(); /* the reader was busy until now, and the checker will be */
+    sx_supervisor_make_way(sup); /* the reader was busy until now */
     sx_report_init(&rep);
     rc = prepare_next(sup, status, &rep);
     if (rc == 0) {
-        sx_courtesy_pause();
+        sx_supervisor_make_way(sup);
         start_checker(sup);
     } else {
         log_faults(sup, &rep);

@@ -83,6 +83,7 @@ static int prepare(struct sx_supervisor *sup, struct sx_generation *gen, struct 
         return SX_ERR_INVALID;
     if (copies != 0 || listeners != 0 || user != 0)
         return copies != 0 ? copies : listeners != 0 ? listeners : user;
+    sx_supervisor_make_way(sup);
     copies = seal_config(gen, rep);
     return copies != 0 ? copies : sx_signatures_check(sup, gen, rep);
 }
@@ -144,7 +145,10 @@ static int fill_seat(struct sx_supervisor *sup, struct sx_generation *gen, uint3
 int sx_generation_start(struct sx_supervisor *sup, struct sx_generation *gen)
 {
     for (uint32_t i = 0; i < gen->n_first; i++) {
-        int rc = fill_seat(sup, gen, i);
+        int rc;
+
+        sx_supervisor_make_way(sup);
+        rc = fill_seat(sup, gen, i);
 
         if (rc != 0)
             return rc;

@@ -138,6 +138,12 @@ static void stop_child(struct sx_child *child, void *arg)
         sx_child_stop(child);
 }
 
+void sx_supervisor_make_way(const struct sx_supervisor *sup)
+{
+    if (sup->current != NULL)
+        sx_courtesy_pause();
+}
+
 void sx_supervisor_stop(struct sx_supervisor *sup, bool is_quick)
 {
     const struct sx_config_server *server;
@@ -397,8 +403,8 @@ int sx_supervisor_run(const struct sx_supervisor_settings *set)
     struct sx_supervisor sup;
     int rc = init(&sup, set);
 
-    sx_courtesy_slice_short(); /* whatever it does, workers wait for answers */
     if (rc == 0) {
+        sx_courtesy_slice_short(); /* whatever it does, clients wait for the workers */
         (void)sx_change_start_first(&sup);
         while (rc == 0 && !is_over(&sup))
             rc = run_once(&sup);

@@ -241,6 +241,8 @@ struct sx_supervisor {
 void sx_supervisor_on_signal(struct sx_supervisor *sup, int signo);
 /* Reads what the child has said. */
 void sx_supervisor_hear(struct sx_supervisor *sup, struct sx_child *child);
+/* Between two steps of a change: a moment for the workers, where some serve already. */
+void sx_supervisor_make_way(const struct sx_supervisor *sup);
 /* Graceful, or quick. */
 void sx_supervisor_stop(struct sx_supervisor *sup, bool is_quick);
 

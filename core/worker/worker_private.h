@@ -74,7 +74,7 @@ void sx_worker_tell_faults(const struct sx_worker *w, const struct sx_report *re
 bool sx_worker_builtin(struct sx_http_req *r, void *arg);
 
 /* build.c: everything a worker is made of; faults in the report.  Between two steps it makes way
- * for those who serve already, if there are any. */
+ * for the generation that serves, if it is not the first itself. */
 int sx_worker_build(struct sx_worker *w, struct sx_report *rep);
 void sx_worker_make_way(const struct sx_worker *w);
 bool sx_worker_log_db(void *arg, int severity, const char *text);

@@ -392,6 +392,8 @@ static inline int reader_main(int fd, const char *dir)
     read_text(dir, "mode", mode, sizeof mode);
     if (strstr(mode, "reader=die") != NULL)
         (void)raise(SIGKILL);
+    if (strstr(mode, "reader=hang") != NULL)
+        tell(&(struct fake){ .dir = dir }, "reading", "");
     while (strstr(mode, "reader=hang") != NULL)
         (void)pause();
     sx_report_init(&rep);

@@ -286,19 +286,27 @@ static int niceness(int pid)
 }
 
 /* One that will serve could not have its priority back. */
-static void only_the_checker_of_a_reload_is_patient(void **state)
+static void what_will_not_serve_is_patient(void **state)
 {
     struct fixture *f = *state;
-    int own = niceness(0);
-    struct event event = start_serving(f);
+    const int own = niceness(0), patient = own + 10 < 19 ? own + 10 : 19;
 
-    assert_int_equal(niceness(event.pid), own);
+    assert_int_equal(niceness(start_serving(f).pid), own);
     write_text(f->dir, "mode", "check=hang");
     signal_it(f, SIGHUP);
+    assert_int_equal(niceness(expect_event(f, "checking").pid), patient);
+    stop_and_expect(f, SIGTERM, 0);
+}
 
-    event = expect_event(f, "checking");
+static void reader_is_patient(void **state)
+{
+    struct fixture *f = *state;
+    const int own = niceness(0), patient = own + 10 < 19 ? own + 10 : 19;
 
-    assert_int_equal(niceness(event.pid), own + 10 < 19 ? own + 10 : 19);
+    start_serving(f);
+    write_text(f->dir, "mode", "reader=hang");
+    signal_it(f, SIGHUP);
+    assert_int_equal(niceness(expect_event(f, "reading").pid), patient);
     stop_and_expect(f, SIGTERM, 0);
 }
 
@@ -396,7 +404,8 @@ static int run_group(void)
         TEST(third_reload_waits_while_two_generations_are_drained),
         TEST(new_address_is_bound_and_the_removed_one_lives_until_the_drain_ends),
         TEST(old_worker_that_dies_during_a_reload_is_replaced),
-        TEST(only_the_checker_of_a_reload_is_patient),
+        TEST(what_will_not_serve_is_patient),
+        TEST(reader_is_patient),
         TEST(stop_during_a_reload_gives_it_up),
         TEST(stop_while_the_configuration_is_read_waits_for_nobody),
         TEST(reader_that_dies_changes_nothing),
