@@ -344,6 +344,45 @@ static void who_asks_for_too_much_at_once_is_told(sx_test *t)
         expect_type(ws, "subscriptions", "level2");
 }
 
+static void who_asks_with_too_many_bytes_at_once_is_told(sx_test *t)
+{
+    const sx_answer *ws = sx_test_ws_open(t, .path = "/");
+    char text[9200];
+
+    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    sx_test_ws_send(
+        ws, SX_TEST_JSON(
+                { "type" : "subscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
+    (void)snprintf(text, sizeof text,
+                   "{\"type\":\"unsubscribe\",\"product_ids\":[\"BTC-USD\"],"
+                   "\"channels\":[\"full\"],\"padding\":\"%9000d\"}",
+                   0);
+    sx_test_ws_send(ws, text); /* waits for the confirmation */
+    sx_test_ws_send(ws, text);
+    expect_type(ws, "error", "too many messages at once");
+    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    expect_type(ws, "subscriptions", "level2");
+    expect_type(ws, "snapshot", "");
+    expect_type(ws, "subscriptions", "level2");
+}
+
+static void who_is_owed_too_many_confirmations_is_told(sx_test *t)
+{
+    const sx_answer *ws = sx_test_ws_open(t, .path = "/");
+
+    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    for (int i = 0; i < 1025; i++)
+        sx_test_ws_send(
+            ws,
+            SX_TEST_JSON(
+                { "type" : "subscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
+    expect_type(ws, "error", "too many messages at once");
+    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    for (int i = 0; i < 1024; i++)
+        expect_type(ws, "subscriptions", "level2");
+    expect_type(ws, "snapshot", "");
+}
+
 /* More than a connection keeps for a client at once: it is given as it reads. */
 static void many_confirmations_at_once_reach_their_client(sx_test *t)
 {
@@ -385,6 +424,8 @@ int main(void)
         SX_TEST_CASE(a_confirmation_comes_when_events_are_heard),
         SX_TEST_CASE(a_book_that_cannot_be_read_holds_up_nobody_else),
         SX_TEST_CASE(who_asks_for_too_much_at_once_is_told),
+        SX_TEST_CASE(who_asks_with_too_many_bytes_at_once_is_told),
+        SX_TEST_CASE(who_is_owed_too_many_confirmations_is_told),
         SX_TEST_CASE(many_confirmations_at_once_reach_their_client),
         SX_TEST_CASE(a_ticker_forgets_what_is_older_than_a_day),
         SX_TEST_CASE(who_leaves_while_the_key_is_checked_has_left),

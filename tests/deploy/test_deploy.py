@@ -300,6 +300,23 @@ def test_a_deployment_that_was_killed_is_repeated(shop, n):
     assert shop.traffic() == ({last: 100}, {"current": last, "previous": first(1)})
 
 
+def test_what_a_killed_deployment_left_is_finished_only_when_it_is_well(shop, ill):
+    standing(shop)
+    shop.set(service_url={first(2): ill}, kill_after=2)  # it has the traffic, but is not "current" yet
+    killed = deploy(shop, "develop", B)
+    unwell = deploy(shop, "develop", B)
+    changes = verbs(shop)
+    service = shop.cloud(TESTING)["run services|"]["sim-exchange"]
+    service["status"]["url"] = shop.state["urls"][""]
+    well = deploy(shop, "develop", B)
+
+    assert killed.returncode == -9
+    assert unwell.returncode == 1 and f"{first(2)} has the traffic and is not well" in unwell.stderr
+    assert changes == []
+    assert well.returncode == 0, well.stderr
+    assert shop.traffic() == ({first(2): 100}, {"current": first(2), "previous": first(1)})
+
+
 @pytest.mark.parametrize("branch", ["develop", "feature/order-book"])
 def test_the_same_commit_again_changes_nothing(shop, branch):
     deploy(shop, branch, A)
