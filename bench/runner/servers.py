@@ -81,9 +81,6 @@ class Server:
         """Is the reload over?"""
         raise NotImplementedError
 
-    def has_logged(self, text):
-        return text in (self.home / "log").read_text(errors="replace")
-
     def pids(self):
         return self.child.pids()
 
@@ -139,6 +136,9 @@ class Ours(Server):
 
     def command(self):
         return [self.run.build / "sim-exchange", "serve", "--config", self.config]
+
+    def has_logged(self, text):
+        return text in (self.home / "log").read_text(errors="replace")
 
     def has_reloaded(self):
         return self.has_logged("generation 1 has ended")

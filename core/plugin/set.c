@@ -45,11 +45,13 @@ static struct place place_of(const struct sx_plugin *p, const char *key)
 static void compare_sha256(const struct sx_plugin *p, const char *hex, const char *expected,
                            const char *where, struct sx_report *rep)
 {
-    struct place at = place_of(p, "sha256");
+    struct place at;
 
-    if (strcmp(hex, expected) != 0)
-        sx_report_add(rep, "%s: %s: plugin \"%s\" (%s) is %s, expected %s (%s)", at.origin, at.key,
-                      p->cfg->name, p->path, hex, expected, where);
+    if (strcmp(hex, expected) == 0)
+        return;
+    at = place_of(p, "sha256");
+    sx_report_add(rep, "%s: %s: plugin \"%s\" (%s) is %s, expected %s (%s)", at.origin, at.key,
+                  p->cfg->name, p->path, hex, expected, where);
 }
 
 /* The bytes that are about to be mapped are those that were pinned, and copied. */

@@ -280,20 +280,31 @@ static void an_account_hears_of_its_own_orders_only(sx_test *t)
     expect_type(ws, "received", "60000");
 }
 
+/* Until they come back nothing of them is confirmed. */
+static void books_go_away(sx_test *t)
+{
+    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+}
+
+static void books_come_back(sx_test *t)
+{
+    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+}
+
 /* Whatever happens after the confirmation is heard, however long the book took to be read. */
 static void a_confirmation_comes_when_events_are_heard(sx_test *t)
 {
     const struct client a = client_open(t, RICH);
     const sx_answer *ws = sx_test_ws_open(t, .path = "/");
 
-    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    books_go_away(t);
     subscribe_user(&a, ws);
     sx_test_ws_send(
         ws, SX_TEST_JSON(
                 { "type" : "unsubscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
     sx_test_wait(t, strstr(sx_test_logged(t), "BTC-USD cannot be read (42P01") != NULL);
     sx_expect_status(client_order(&a, LIMIT("sell", "50000", "0.4")), 200);
-    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    books_come_back(t);
     expect_type(ws, "subscriptions", "\"user\"");
     expect_type(ws, "subscriptions", "\"user\"");
     sx_expect_status(client_order(&a, LIMIT("sell", "50000", "0.5")), 200);
@@ -311,33 +322,38 @@ static void a_book_that_cannot_be_read_holds_up_nobody_else(sx_test *t)
                    { "type" : "subscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
     expect_type(hears, "subscriptions", "BTC-USD");
     expect_type(hears, "snapshot", "BTC-USD");
-    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    books_go_away(t);
     sx_test_ws_send(
         waits, SX_TEST_JSON(
                    { "type" : "subscribe", "product_ids" : ["ETH-USD"], "channels" : ["level2"] }));
     sx_test_wait(t, strstr(sx_test_logged(t), "the book of ETH-USD cannot be read") != NULL);
     sx_expect_status(client_order(&a, LIMIT("sell", "50000", "0.5")), 200);
     expect_type(hears, "l2update", "50000");
-    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    books_come_back(t);
     expect_type(waits, "subscriptions", "ETH-USD");
     expect_type(waits, "snapshot", "ETH-USD");
+}
+
+static void subscribe_level2(const sx_answer *ws)
+{
+    sx_test_ws_send(
+        ws, SX_TEST_JSON(
+                { "type" : "subscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
 }
 
 static void who_asks_for_too_much_at_once_is_told(sx_test *t)
 {
     const sx_answer *ws = sx_test_ws_open(t, .path = "/");
 
-    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
-    sx_test_ws_send(
-        ws, SX_TEST_JSON(
-                { "type" : "subscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
+    books_go_away(t);
+    subscribe_level2(ws);
     for (int i = 0; i < 17; i++) /* one more than may wait for the confirmation */
         sx_test_ws_send(
             ws,
             SX_TEST_JSON(
                 { "type" : "unsubscribe", "product_ids" : ["BTC-USD"], "channels" : ["full"] }));
     expect_type(ws, "error", "too many messages at once");
-    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    books_come_back(t);
     expect_type(ws, "subscriptions", "level2");
     expect_type(ws, "snapshot", "");
     for (int i = 0; i < 16; i++)
@@ -349,10 +365,8 @@ static void who_asks_with_too_many_bytes_at_once_is_told(sx_test *t)
     const sx_answer *ws = sx_test_ws_open(t, .path = "/");
     char text[9200];
 
-    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
-    sx_test_ws_send(
-        ws, SX_TEST_JSON(
-                { "type" : "subscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
+    books_go_away(t);
+    subscribe_level2(ws);
     (void)snprintf(text, sizeof text,
                    "{\"type\":\"unsubscribe\",\"product_ids\":[\"BTC-USD\"],"
                    "\"channels\":[\"full\"],\"padding\":\"%9000d\"}",
@@ -360,7 +374,7 @@ static void who_asks_with_too_many_bytes_at_once_is_told(sx_test *t)
     sx_test_ws_send(ws, text); /* waits for the confirmation */
     sx_test_ws_send(ws, text);
     expect_type(ws, "error", "too many messages at once");
-    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    books_come_back(t);
     expect_type(ws, "subscriptions", "level2");
     expect_type(ws, "snapshot", "");
     expect_type(ws, "subscriptions", "level2");
@@ -370,14 +384,11 @@ static void who_is_owed_too_many_confirmations_is_told(sx_test *t)
 {
     const sx_answer *ws = sx_test_ws_open(t, .path = "/");
 
-    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    books_go_away(t);
     for (int i = 0; i < 1025; i++)
-        sx_test_ws_send(
-            ws,
-            SX_TEST_JSON(
-                { "type" : "subscribe", "product_ids" : ["BTC-USD"], "channels" : ["level2"] }));
+        subscribe_level2(ws);
     expect_type(ws, "error", "too many messages at once");
-    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    books_come_back(t);
     for (int i = 0; i < 1024; i++)
         expect_type(ws, "subscriptions", "level2");
     expect_type(ws, "snapshot", "");
@@ -388,7 +399,7 @@ static void many_confirmations_at_once_reach_their_client(sx_test *t)
 {
     const sx_answer *ws = sx_test_ws_open(t, .path = "/");
 
-    (void)sx_test_sql(t, "ALTER VIEW book_levels RENAME TO gone");
+    books_go_away(t);
     for (int i = 0; i < 1000; i++)
         sx_test_ws_send(ws, SX_TEST_JSON({
                             "type" : "subscribe",
@@ -396,7 +407,7 @@ static void many_confirmations_at_once_reach_their_client(sx_test *t)
                             "channels" : [ "level2", "matches", "ticker", "heartbeat", "full" ]
                         }));
     sx_test_wait(t, strstr(sx_test_logged(t), "cannot be read") != NULL);
-    (void)sx_test_sql(t, "ALTER VIEW gone RENAME TO book_levels");
+    books_come_back(t);
     for (int i = 0; i < 1000; i++)
         expect_type(ws, "subscriptions", "\"full\"");
     expect_type(ws, "snapshot", "");

@@ -82,6 +82,17 @@ def test_every_file_is_compiled_so():
     assert len(commands) > 100 and not missing
 
 
+@pytest.mark.parametrize("name", [n for n in shipped() if not n.startswith("plugins/")])
+def test_of_the_static_libcrypto_only_hashes_are_there_and_nobody_else_sees_them(name):
+    """Two whole ones in a process would be two states of one library."""
+    defined = [line.split()[-1] for line in readelf(name, "-s").splitlines()
+               if re.search(r"(FUNC|OBJECT)\s+\w+\s+\w+\s+\d+ ", line)]
+    seen = [line for line in readelf(name, "--dyn-syms").splitlines() if " UND " not in line]
+
+    assert len(defined) > 50 and not [s for s in defined if s.startswith(("EVP_", "ERR_", "OSSL_"))]
+    assert not [line for line in seen if re.search(r"\bSHA(1|256)_", line)]
+
+
 @pytest.mark.skipif(not IS_X86, reason="endbr64 is an instruction of x86-64")
 @pytest.mark.parametrize("name", ["sim-exchange", "plugins/hello.so"])
 def test_functions_can_be_reached_by_marked_entries_alone(name):

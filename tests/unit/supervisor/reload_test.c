@@ -285,29 +285,26 @@ static int niceness(int pid)
     return nice;
 }
 
-/* One that will serve could not have its priority back. */
-static void what_will_not_serve_is_patient(void **state)
+/* A worker could not have its priority back. */
+static void expect_patient(struct fixture *f, const char *mode, const char *event)
 {
-    struct fixture *f = *state;
     const int own = niceness(0), patient = own + 10 < 19 ? own + 10 : 19;
 
     assert_int_equal(niceness(start_serving(f).pid), own);
-    write_text(f->dir, "mode", "check=hang");
+    write_text(f->dir, "mode", mode);
     signal_it(f, SIGHUP);
-    assert_int_equal(niceness(expect_event(f, "checking").pid), patient);
+    assert_int_equal(niceness(expect_event(f, event).pid), patient);
     stop_and_expect(f, SIGTERM, 0);
 }
 
 static void reader_is_patient(void **state)
 {
-    struct fixture *f = *state;
-    const int own = niceness(0), patient = own + 10 < 19 ? own + 10 : 19;
+    expect_patient(*state, "reader=hang", "reading");
+}
 
-    start_serving(f);
-    write_text(f->dir, "mode", "reader=hang");
-    signal_it(f, SIGHUP);
-    assert_int_equal(niceness(expect_event(f, "reading").pid), patient);
-    stop_and_expect(f, SIGTERM, 0);
+static void checker_is_patient(void **state)
+{
+    expect_patient(*state, "check=hang", "checking");
 }
 
 static void stop_during_a_reload_gives_it_up(void **state)
@@ -404,8 +401,8 @@ static int run_group(void)
         TEST(third_reload_waits_while_two_generations_are_drained),
         TEST(new_address_is_bound_and_the_removed_one_lives_until_the_drain_ends),
         TEST(old_worker_that_dies_during_a_reload_is_replaced),
-        TEST(what_will_not_serve_is_patient),
         TEST(reader_is_patient),
+        TEST(checker_is_patient),
         TEST(stop_during_a_reload_gives_it_up),
         TEST(stop_while_the_configuration_is_read_waits_for_nobody),
         TEST(reader_that_dies_changes_nothing),
