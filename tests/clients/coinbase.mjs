@@ -252,7 +252,21 @@ async function otherClient() {
 
 /* --- ccxt over a WebSocket ------------------------------------------------------------------------------ */
 
-/* What a promise gives until the condition holds. */
+/* The server's confirmation of these channels, which ccxt hears and hands to nobody; to be called
+   before the client connects. */
+function subscribed(ex, channels) {
+  const { handleMessage } = ex
+  const missing = new Set(channels)
+  return new Promise((done) => {
+    ex.handleMessage = (connection, message) => {
+      for (const { name } of message.type === 'subscriptions' ? message.channels : []) missing.delete(name)
+      if (missing.size === 0) done(true)
+      return handleMessage.call(ex, connection, message)
+    }
+  })
+}
+
+/* What a promise gives, again and again, until the condition holds for it. */
 async function until(what, next, holds) {
   const end = Date.now() + WAIT_MS
   let found
@@ -260,10 +274,11 @@ async function until(what, next, holds) {
     found = await Promise.race([next(), new Promise((done) => setTimeout(done, end - Date.now()))])
     if (found !== undefined && holds(found)) {
       check(what, true)
-      return
+      return found
     }
   }
   check(what, false, found)
+  return undefined
 }
 
 async function socket() {
@@ -272,18 +287,22 @@ async function socket() {
     await ex.loadHttpProxyAgent() // without it ccxt does not take a ws:// address
     await ex.loadMarkets()
   }
-  let rested, bought
+  const confirmed = Promise.all([subscribed(a, ['level2', 'matches', 'ticker']), subscribed(b, ['user'])])
+  // A message may come before the answer to its order, and two in one go, of which ccxt gives the first
+  // ticker to who waits: the ids are compared at the end, and the ticker is what ccxt knows by then.
   const watching = [
     until('watchOrderBook: the snapshot, and what comes', () => a.watchOrderBook(MARKET), (book) => book.asks.length === 1 && book.asks[0][1] === 0.4),
     until('watchTrades', () => a.watchTrades(MARKET), (trades) => trades.some(({ price, amount }) => price === 105 && amount === 0.1)),
-    until('watchTicker', () => a.watchTicker(MARKET), (ticker) => ticker.last === 105 && ticker.ask === 105),
-    until('watchOrders', () => b.watchOrders(MARKET), (orders) => orders.some(({ id, status }) => id === bought?.id && status === 'closed')),
-    until('watchMyTrades', () => b.watchMyTrades(MARKET), (trades) => trades.some(({ order }) => order === bought?.id)),
+    until('watchTicker', () => a.watchTicker(MARKET).then(() => a.tickers[MARKET]), (ticker) => ticker.last === 105 && ticker.ask === 105),
   ]
-  await new Promise((done) => setTimeout(done, 500)) // subscriptions have no answer that ccxt waits for
-  rested = await ann.createOrder(MARKET, 'limit', 'sell', 0.5, 105)
-  bought = await bob.createOrder(MARKET, 'limit', 'buy', 0.1, 105)
+  const orders = until('watchOrders', () => b.watchOrders(MARKET), (list) => list.some(({ status }) => status === 'closed'))
+  const trades = until('watchMyTrades', () => b.watchMyTrades(MARKET), (list) => list.length > 0)
+  await until('all subscriptions are confirmed', () => confirmed, () => true)
+  const rested = await ann.createOrder(MARKET, 'limit', 'sell', 0.5, 105)
+  const bought = await bob.createOrder(MARKET, 'limit', 'buy', 0.1, 105)
   await Promise.all(watching)
+  equal('watchOrders: it is this order', (await orders)?.map(({ id }) => id), [bought.id])
+  equal('watchMyTrades: it is of this order', (await trades)?.map(({ order }) => order), [bought.id])
   await ann.cancelOrder(rested.id, MARKET)
   const stranger = client({ ...ann.owner, passphrase: 'guessed' }, ccxt.pro.coinbaseexchange)
   await stranger.loadHttpProxyAgent()

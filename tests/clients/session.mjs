@@ -28,9 +28,13 @@ export function check(what, isTrue, found = '') {
     nPassed++
     console.log(`ok     ${what}`)
   } else {
-    failed.push(what)
-    console.log(`FAILED ${what}${found === '' ? '' : `: found ${text(found)}`}`)
+    fail(found === '' ? what : `${what}: found ${text(found)}`)
   }
+}
+
+function fail(line) {
+  failed.push(line)
+  console.log(`FAILED ${line}`)
 }
 
 export function equal(what, found, expected) {
@@ -108,9 +112,10 @@ export async function run(parts) {
     console.log('\n-- audit')
     await audit()
   } catch (error) {
-    failed.push('the session came to its end')
-    console.log(`FAILED the session came to its end: ${error.stack}`)
+    fail(`the session came to its end: ${error.stack}`)
   }
+  // Once more at the end: a log that is cut in its middle still tells which.
+  console.log(failed.map((line) => `\nFAILED ${line}`).join(''))
   console.log(`\n${nPassed} passed, ${failed.length} failed`)
   process.exit(failed.length === 0 && nPassed > 0 ? 0 : 1)
 }

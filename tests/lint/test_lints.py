@@ -148,6 +148,39 @@ def test_globals_finds(tree, text, name):
     assert faults == [f'core/base/a.c:1: "{name}" is a variable that outlives its function']
 
 
+@pytest.mark.parametrize("path, text", [
+    ("tests/system/test_a.py", "import time\ntime.sleep(1)\n"),
+    ("tests/system/test_a.py", "import asyncio\nawait asyncio.sleep(delay)\n"),
+    ("tests/clients/a.mjs", "\nawait new Promise((done) => setTimeout(done, 500))\n"),
+    ("tests/unit/base/a_test.c", "\n(void)nanosleep(&t, NULL);\n"),
+    ("plugins/hello/hello_test.c", "\n    (void)poll(NULL, 0, 10);\n"),
+    ("tests/support/a.sh", "\n    sleep 1\n"),
+])
+def test_sleeps_finds(tree, path, text):
+    status, faults = run("sleeps", tree(**{path: text}))
+
+    assert status == 1
+    assert faults == [f"{path}:2: 1 times a time is waited for, 0 of them are in "
+                      "tests/lint/sleeps.allowed"]
+
+
+def test_sleeps_wants_a_reason_and_as_many_as_there_are(tree):
+    listed = "tests/lint/sleeps.allowed"
+    root = tree(**{"tests/a.py": "time.sleep(1)\n", listed: "tests/a.py 1  # between two looks\n",
+                   "plugins/a/a.c": "sleep(1);\n"})
+    assert run("sleeps", root) == (0, [])
+
+    for line, fault in {
+        "tests/a.py 1\n": "tests/a.py:1: 1 times a time is waited for, 0 of them are",
+        "tests/a.py 2  # between two looks\n": f"{listed}:1: tests/a.py: found 1, expected 2",
+        "tests/a.py 1  # a\ntests/b.py 1  # b\n": f"{listed}:1: tests/b.py: is no test",
+    }.items():
+        status, faults = run("sleeps", tree(**{listed: line}))
+        assert status == 1
+        assert len(faults) == 1
+        assert faults[0].startswith(fault)
+
+
 def test_globals_lets_pass_const_tables_and_what_is_allowed(tree):
     root = tree(**{"tests/lint/globals.allowed": "core/base/a.c flag  # a signal handler's\n"})
     compiled(root, "extern const char *const t[]; const char *const t[] = { \"a\" };"
