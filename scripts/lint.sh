@@ -8,7 +8,8 @@ lint_main()
     packages_need packages.txt packages-test.txt
     build release
     build clang generated
-    for lint in floors length words sleeps format headers globals symbols libraries shell cppcheck tidy; do
+    for lint in floors length words sleeps format headers globals symbols libraries shell \
+        cppcheck tidy; do
         if "tests/lint/$lint"; then
             say "$lint: clean"
         else
