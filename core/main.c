@@ -565,9 +565,9 @@ int main(int argc, char **argv)
         return sx_worker_main(argv[2], true);
     if (argc == 3 && strcmp(argv[1], "verify-plugins") == 0)
         return sx_worker_verify_main(argv[2]);
-    if (argc >= 3 && strcmp(argv[1], "read-config") == 0)
-        return parse(argc - 2, argv + 2, &opt) < 0 ? SX_EXIT_CONFIG
-                                                   : sx_cli_read_config(argv[2], &opt);
+    if (argc >= 4 && strcmp(argv[1], "read-config") == 0)
+        return parse(argc - 3, argv + 3, &opt) < 0 ? SX_EXIT_CONFIG
+                                                   : sx_cli_read_config(argv[2], argv[3], &opt);
     if (argc < 2)
         return usage(stderr, SX_EXIT_CONFIG);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

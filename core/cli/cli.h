@@ -1,5 +1,5 @@
 /*
- * cli/cli.h - what the subcommands share, and those about secrets.
+ * cli/cli.h - what the subcommands share, those about secrets, and the reader of a reload.
  */
 #ifndef SX_CLI_CLI_H
 #define SX_CLI_CLI_H
@@ -42,8 +42,11 @@ int sx_cli_load_all(const struct sx_cli_options *opt, const struct sx_config_res
 int sx_cli_exec(const struct sx_cli_options *opt);
 int sx_cli_secrets(const struct sx_cli_options *opt);
 
-/* PROGRAM read-config FD OPTION…, of the supervisor (supervisor/reading.c). */
-int sx_cli_read_config(const char *fd_text, const struct sx_cli_options *opt);
+/* --- reader.c -------------------------------------------------------------------------------- */
+
+/* PROGRAM read-config TEXT PARCEL OPTION…, of the supervisor (supervisor/reading.c). */
+int sx_cli_read_config(const char *text_fd, const char *parcel_fd,
+                       const struct sx_cli_options *opt);
 /* What it needs of our options; borrowed from them. */
 #define SX_CLI_READER_OPTIONS 5
 void sx_cli_reader_options(const struct sx_cli_options *opt, char *list[SX_CLI_READER_OPTIONS]);

@@ -117,7 +117,7 @@ int sx_change_start_first(struct sx_supervisor *sup)
     rc = sx_listeners_adopt(&sup->listeners, &rep);
     is_alone = sx_list_is_empty(&sup->listeners.all); /* else there may be a predecessor */
     if (rc == 0)
-        rc = sx_generation_create(sup, sup->set->config, &rep, &sup->next);
+        rc = sx_generation_create(sup, sup->set->config, NULL, &rep, &sup->next);
     else
         sx_config_destroy(sup->set->config);
     if (rc == 0) {
@@ -136,13 +136,11 @@ int sx_change_start_first(struct sx_supervisor *sup)
 
 static int prepare_next(struct sx_supervisor *sup, int status, struct sx_report *rep)
 {
+    struct sx_copies copies = { .list_fd = -1 };
     struct sx_config *config;
-    int rc = sx_reading_take(sup, status, rep, &config);
+    int rc = sx_reading_take(sup, status, rep, &config, &copies);
 
-    if (rc != 0)
-        return rc;
-    sx_supervisor_make_way(sup);
-    return sx_generation_create(sup, config, rep, &sup->next);
+    return rc != 0 ? rc : sx_generation_create(sup, config, &copies, rep, &sup->next);
 }
 
 static void start_checker(struct sx_supervisor *sup)

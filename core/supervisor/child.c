@@ -177,6 +177,7 @@ int sx_child_start(struct sx_supervisor *sup, struct sx_generation *gen, enum sx
                                 .state = SX_CHILD_STARTING,
                                 .control_fd = -1,
                                 .text_fd = -1,
+                                .parcel_fd = -1,
                                 .gen = gen,
                                 .index = index,
                                 .slot = SX_BOARD_NONE };
@@ -212,6 +213,8 @@ void sx_child_destroy(struct sx_supervisor *sup, struct sx_child *child)
     sx_list_remove(&child->link);
     if (child->text_fd >= 0)
         (void)close(child->text_fd);
+    if (child->parcel_fd >= 0)
+        (void)close(child->parcel_fd);
     free(child->reason);
     free(child->crash);
     free(child);

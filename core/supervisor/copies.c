@@ -89,11 +89,10 @@ static int open_copy(const char *path, const char *data, size_t len, int *ret_fd
     return 0;
 }
 
-static int store_in_file(const char *dir, const char *name, const char *data, size_t len,
-                         struct sx_copy *copy)
+static int store_in_file(const char *dir, const char *data, size_t len, struct sx_copy *copy)
 {
     char path[MAX_PATH_BYTES];
-    int n = snprintf(path, sizeof path, "%s/%s-%s.so", dir, name, copy->sha256);
+    int n = snprintf(path, sizeof path, "%s/%s-%s.so", dir, copy->name, copy->sha256);
 
     if (n < 0 || (size_t)n >= sizeof path) {
         errno = ENAMETOOLONG;
@@ -111,16 +110,21 @@ static int store_in_file(const char *dir, const char *name, const char *data, si
     return copy->path == NULL ? SX_ERR_IO : 0;
 }
 
-static int store_in_memory(const char *name, const char *data, size_t len, struct sx_copy *copy)
+int sx_copy_find_path(struct sx_copy *copy)
 {
     char path[64];
 
-    if (sx_sealed_create(name, data, len, true, &copy->fd) != 0)
-        return SX_ERR_IO;
-    copy->is_memfd = true;
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", copy->fd);
     copy->path = strdup(path);
     return copy->path == NULL ? SX_ERR_NOMEM : 0;
+}
+
+static int store_in_memory(const char *data, size_t len, struct sx_copy *copy)
+{
+    if (sx_sealed_create(copy->name, data, len, true, &copy->fd) != 0)
+        return SX_ERR_IO;
+    copy->is_memfd = true;
+    return sx_copy_find_path(copy);
 }
 
 /* One fault of a plugin, where the configuration has the key, or else the plugin. */
@@ -152,31 +156,34 @@ static int check_pin(const struct sx_config *cfg, const struct sx_config_plugin 
 }
 
 /* In the folder; in memory where there is none, or where it takes no more (it is full). */
-static int store(const char *dir, const char *name, const char *data, size_t len,
-                 struct sx_log *log, struct sx_copy *copy)
+static int store(const char *dir, const char *data, size_t len, struct sx_report *notices,
+                 struct sx_copy *copy)
 {
     if (dir == NULL)
-        return store_in_memory(name, data, len, copy);
-    if (store_in_file(dir, name, data, len, copy) == 0)
+        return store_in_memory(data, len, copy);
+    if (store_in_file(dir, data, len, copy) == 0)
         return 0;
-    sx_log_line(log, SX_LOG_WARNING, NULL,
-                "the copy of the plugin \"%s\" is kept in memory: it cannot be in \"%s\": %s", name,
-                dir, strerror(errno));
+    sx_report_add(notices,
+                  "the copy of the plugin \"%s\" is kept in memory: it cannot be in \"%s\": %s",
+                  copy->name, dir, strerror(errno));
     if (copy->fd >= 0)
         (void)close(copy->fd);
     copy->fd = -1;
-    return store_in_memory(name, data, len, copy);
+    return store_in_memory(data, len, copy);
 }
 
 static int copy_plugin(const struct sx_config *cfg, const struct sx_config_plugin *plugin,
-                       const char *dir, struct sx_log *log, struct sx_report *rep,
+                       const char *dir, struct sx_report *notices, struct sx_report *rep,
                        struct sx_copy *copy)
 {
     char why[128];
     char *data;
     size_t len;
-    int rc = sx_file_read(plugin->path, MAX_PLUGIN_BYTES, &data, &len);
+    int rc;
 
+    copy->name = strdup(plugin->name);
+    rc = copy->name == NULL ? SX_ERR_NOMEM
+                            : sx_file_read(plugin->path, MAX_PLUGIN_BYTES, &data, &len);
     if (rc != 0) {
         (void)snprintf(why, sizeof why, "cannot be read: %s",
                        rc == SX_ERR_BUSY ? "it is larger than 256 MiB" : strerror(errno));
@@ -186,7 +193,7 @@ static int copy_plugin(const struct sx_config *cfg, const struct sx_config_plugi
     sx_sha256_hex(data, len, copy->sha256);
     rc = check_pin(cfg, plugin, copy->sha256, rep);
     if (rc == 0) {
-        rc = store(dir, plugin->name, data, len, log, copy);
+        rc = store(dir, data, len, notices, copy);
         if (rc != 0)
             sx_report_add(rep, "plugins.%s: cannot be copied to memory: %s", plugin->name,
                           strerror(errno));
@@ -196,7 +203,7 @@ static int copy_plugin(const struct sx_config *cfg, const struct sx_config_plugi
 }
 
 /* The folder for copies in to, or NULL when memory must do. */
-static const char *choose_folder(const struct sx_config *cfg, struct sx_log *log,
+static const char *choose_folder(const struct sx_config *cfg, struct sx_report *notices,
                                  char to[MAX_PATH_BYTES])
 {
     const char *objection;
@@ -210,32 +217,30 @@ static const char *choose_folder(const struct sx_config *cfg, struct sx_log *log
         objection = find_objection(cfg->server.state_dir, to);
     if (objection == NULL)
         return to;
-    sx_log_line(log, SX_LOG_WARNING, NULL,
-                "the copies of the plugins are kept in memory: \"%s\" cannot be used: %s", to,
-                objection);
+    sx_report_add(notices,
+                  "the copies of the plugins are kept in memory: \"%s\" cannot be used: %s", to,
+                  objection);
     return NULL;
 }
 
-static int seal_list(const struct sx_config *cfg, struct sx_copies *copies)
+int sx_copies_seal(struct sx_copies *copies, struct sx_report *rep)
 {
     struct sx_buf list;
-    size_t n = 0;
     int rc = SX_ERR_NOMEM;
 
     sx_buf_init(&list, MAX_LIST_BYTES);
-    for (size_t i = 0; i < cfg->n_plugins; i++) {
-        if (!cfg->plugins[i].enabled)
-            continue;
-        sx_control_add_plugin(&list, cfg->plugins[i].name, copies->v[n].path, copies->v[n].sha256);
-        n++;
-    }
+    for (size_t i = 0; i < copies->n; i++)
+        sx_control_add_plugin(&list, copies->v[i].name, copies->v[i].path, copies->v[i].sha256);
     if (!sx_buf_failed(&list))
         rc = sx_sealed_create("plugins", list.data, list.len, false, &copies->list_fd);
     sx_buf_finish(&list);
+    if (rc != 0)
+        sx_report_add(rep, "the list of plugins cannot be kept: %s",
+                      rc == SX_ERR_NOMEM ? "no memory" : strerror(errno));
     return rc;
 }
 
-static int fill(const struct sx_config *cfg, struct sx_log *log, struct sx_report *rep,
+static int fill(const struct sx_config *cfg, struct sx_report *notices, struct sx_report *rep,
                 struct sx_copies *copies)
 {
     char path[MAX_PATH_BYTES];
@@ -249,11 +254,11 @@ static int fill(const struct sx_config *cfg, struct sx_log *log, struct sx_repor
         if (!cfg->plugins[i].enabled)
             continue;
         if (!has_chosen)
-            dir = choose_folder(cfg, log, path);
+            dir = choose_folder(cfg, notices, path);
         has_chosen = true;
         *copy = (struct sx_copy){ .fd = -1 };
         copies->n++;
-        if (copy_plugin(cfg, &cfg->plugins[i], dir, log, rep, copy) != 0)
+        if (copy_plugin(cfg, &cfg->plugins[i], dir, notices, rep, copy) != 0)
             rc = SX_ERR_INVALID;
     }
     if (rc == 0 && dir != NULL)
@@ -261,7 +266,7 @@ static int fill(const struct sx_config *cfg, struct sx_log *log, struct sx_repor
     return rc;
 }
 
-int sx_copies_create(const struct sx_config *cfg, struct sx_log *log, struct sx_report *rep,
+int sx_copies_create(const struct sx_config *cfg, struct sx_report *notices, struct sx_report *rep,
                      struct sx_copies *ret_copies)
 {
     struct sx_copies copies = { .list_fd = -1 };
@@ -270,12 +275,7 @@ int sx_copies_create(const struct sx_config *cfg, struct sx_log *log, struct sx_
     copies.v = calloc(cfg->n_plugins + 1, sizeof *copies.v);
     if (copies.v == NULL)
         return SX_ERR_NOMEM;
-    rc = fill(cfg, log, rep, &copies);
-    if (rc == 0) {
-        rc = seal_list(cfg, &copies);
-        if (rc != 0)
-            sx_report_add(rep, "the list of plugins cannot be kept: %s", strerror(errno));
-    }
+    rc = fill(cfg, notices, rep, &copies);
     if (rc != 0) {
         sx_copies_destroy(&copies);
         return rc;
@@ -287,6 +287,7 @@ int sx_copies_create(const struct sx_config *cfg, struct sx_log *log, struct sx_
 void sx_copies_destroy(struct sx_copies *copies)
 {
     for (size_t i = 0; i < copies->n; i++) {
+        free(copies->v[i].name);
         free(copies->v[i].path);
         if (copies->v[i].fd >= 0)
             (void)close(copies->v[i].fd);

@@ -2,8 +2,8 @@
  * supervisor/copies.h - the private copies of the plugins, named by their SHA-256.
  *
  * Invariant I4: what is loaded is a copy that nobody overwrites, so that a `cp` over a plugin
- * neither crashes a worker nor changes what it runs.  The supervisor only reads bytes: it neither
- * maps nor parses them (I1).
+ * neither crashes a worker nor changes what it runs.  Only bytes are read: nothing is mapped or
+ * parsed here, in the supervisor (I1) or the reader of a reload, which hands them over (parcel.h).
  */
 #ifndef SX_SUPERVISOR_COPIES_H
 #define SX_SUPERVISOR_COPIES_H
@@ -12,11 +12,11 @@
 #include <stddef.h>
 
 #include "base/file.h"
-#include "base/log.h"
 #include "base/report.h"
 #include "config/config.h"
 
 struct sx_copy {
+    char *name; /* owned; of the plugin */
     char *path; /* owned: the file, or "/proc/self/fd/N" */
     char sha256[SX_SHA256_HEX + 1];
     int fd;        /* owned; keeps the file locked against removal, or is the memfd itself */
@@ -27,15 +27,20 @@ struct sx_copy {
 struct sx_copies {
     struct sx_copy *v; /* owned; one for each enabled plugin, in the order of the configuration */
     size_t n;
-    int list_fd; /* sealed list for sx_control_read_plugins */
+    int list_fd; /* owned; sealed list for sx_control_read_plugins; -1: before sx_copies_seal */
 };
 
 /* Copies every enabled plugin into server.state_dir/plugins, or, where that folder cannot be
- * used (read-only, noexec, not ours alone, full), into sealed memfds, which is logged.  A plugin
- * that is missing, unreadable or not the one pinned by sha256 is a fault that names plugin and
- * path; all are found: SX_ERR_INVALID.  Unused copies of more than a week ago are removed. */
-int sx_copies_create(const struct sx_config *cfg, struct sx_log *log, struct sx_report *rep,
+ * used (read-only, noexec, not ours alone, full), into sealed memfds, which is in notices.  A
+ * plugin that is missing, unreadable or not the one pinned by sha256 is a fault that names plugin
+ * and path; all are found: SX_ERR_INVALID.  Unused copies of more than a week ago are removed.
+ * Waits for the file systems of plugins and copies. */
+int sx_copies_create(const struct sx_config *cfg, struct sx_report *notices, struct sx_report *rep,
                      struct sx_copies *ret_copies);
+/* The list of them, for workers.  What sx_sealed_create says, and a fault. */
+int sx_copies_seal(struct sx_copies *copies, struct sx_report *rep);
+/* The path of one in memory follows its descriptor.  SX_ERR_NOMEM. */
+int sx_copy_find_path(struct sx_copy *copy);
 /* Takes a half-built or zeroed object whose descriptors are -1. */
 void sx_copies_destroy(struct sx_copies *copies);
 

@@ -68,27 +68,46 @@ static int seal_config(struct sx_generation *gen, struct sx_report *rep)
     return rc;
 }
 
+/* Those of a reload its reader has made, and has looked at their signatures. */
+static int find_copies(const struct sx_supervisor *sup, struct sx_generation *gen, bool has_copies,
+                       struct sx_report *rep)
+{
+    struct sx_report notices;
+    int rc;
+
+    if (has_copies)
+        return gen->copies.v == NULL ? SX_ERR_INVALID : 0;
+    sx_report_init(&notices);
+    rc = sx_copies_create(gen->config, &notices, rep, &gen->copies);
+    sx_supervisor_warn(sup, &notices);
+    sx_report_finish(&notices);
+    return rc;
+}
+
 /* All faults are wanted, not only those of the first step that has any.  The sockets come before
  * root is given up, the copies after it. */
-static int prepare(struct sx_supervisor *sup, struct sx_generation *gen, struct sx_report *rep)
+static int prepare(struct sx_supervisor *sup, struct sx_generation *gen, bool has_copies,
+                   struct sx_report *rep)
 {
     int board = check_board(sup, gen->config, rep);
     int listeners = sx_listeners_acquire(&sup->listeners, &gen->config->server, rep,
                                          &gen->listeners);
     int user = sx_privileges_drop(sup, gen->config, rep);
-    int copies = sx_copies_create(gen->config, sup->log, rep, &gen->copies);
+    int copies = find_copies(sup, gen, has_copies, rep);
 
     if (board != 0 || copies == SX_ERR_INVALID || listeners == SX_ERR_INVALID ||
         user == SX_ERR_INVALID)
         return SX_ERR_INVALID;
     if (copies != 0 || listeners != 0 || user != 0)
         return copies != 0 ? copies : listeners != 0 ? listeners : user;
-    sx_supervisor_make_way(sup);
-    copies = seal_config(gen, rep);
-    return copies != 0 ? copies : sx_signatures_check(sup, gen, rep);
+    copies = sx_copies_seal(&gen->copies, rep);
+    if (copies == 0)
+        copies = seal_config(gen, rep);
+    return copies != 0 || has_copies ? copies : sx_signatures_check(sup, gen, rep);
 }
 
-int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, struct sx_report *rep,
+int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config,
+                         struct sx_copies *copies, struct sx_report *rep,
                          struct sx_generation **ret_gen)
 {
     struct sx_generation *gen = calloc(1, sizeof *gen);
@@ -96,6 +115,8 @@ int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, st
 
     if (gen == NULL) {
         sx_config_destroy(config);
+        if (copies != NULL)
+            sx_copies_destroy(copies);
         return SX_ERR_NOMEM;
     }
     sx_list_init(&gen->link);
@@ -103,12 +124,12 @@ int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, st
     gen->state = SX_GENERATION_STARTING;
     gen->config = config;
     gen->config_fd = -1;
-    gen->copies.list_fd = -1;
+    gen->copies = copies != NULL ? *copies : (struct sx_copies){ .list_fd = -1 };
     gen->n_seats = gen->n_first = count_workers(sup, config);
     gen->seats = calloc(sup->max_seats, sizeof *gen->seats);
     gen->envp = sx_environment_without_secrets(sup, config);
     if (gen->seats != NULL && gen->envp != NULL)
-        rc = prepare(sup, gen, rep);
+        rc = prepare(sup, gen, copies != NULL, rep);
     if (rc != 0) {
         sx_generation_destroy(gen);
         return rc;
@@ -187,16 +208,9 @@ void sx_generation_serve(struct sx_generation *gen)
 
 const struct sx_copy *sx_generation_copy_of(const struct sx_generation *gen, const char *plugin)
 {
-    const struct sx_config *cfg = gen->config;
-    size_t n = 0;
-
-    for (size_t i = 0; i < cfg->n_plugins && n < gen->copies.n; i++) {
-        if (!cfg->plugins[i].enabled)
-            continue;
-        if (strcmp(cfg->plugins[i].name, plugin) == 0)
-            return &gen->copies.v[n];
-        n++;
-    }
+    for (size_t i = 0; i < gen->copies.n; i++)
+        if (strcmp(gen->copies.v[i].name, plugin) == 0)
+            return &gen->copies.v[i];
     return NULL;
 }
 

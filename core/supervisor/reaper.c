@@ -83,7 +83,7 @@ static void bury(struct sx_supervisor *sup, struct sx_child *child, int status)
     else if (child->kind == SX_CHILD_READER && child == sup->reader)
         sx_change_on_read(sup, status);
     else if (child->kind == SX_CHILD_READER)
-        sx_reading_drop(sup, child, status);
+        sx_reading_drop(sup, child);
     else if (sx_change_concerns(sup, child, is_fault))
         sx_change_on_exit(sup, child, status);
     else

@@ -1,8 +1,9 @@
 /*
- * supervisor/signatures.c - has the signatures of a generation's copies looked at, by a process
- * that ends.
+ * supervisor/signatures.c - has the signatures of the first generation's copies looked at, by a
+ * process that ends.
  *
- * Waited for: it is quick, happens where a generation is made, and only where trust.keys has keys.
+ * Waited for: nobody is served yet, and it happens only where trust.keys has keys.  Of a reload,
+ * the reader looks at them.
  */
 #include <errno.h>
 #include <poll.h>

@@ -140,6 +140,7 @@ void sx_successor_start(struct sx_supervisor *sup)
                                     .state = SX_CHILD_SERVING,
                                     .control_fd = -1,
                                     .text_fd = -1,
+                                    .parcel_fd = -1,
                                     .slot = SX_BOARD_NONE };
         if (launch(sup, child) == 0) {
             sx_list_push(&sup->children, &child->link);

@@ -138,6 +138,12 @@ static void stop_child(struct sx_child *child, void *arg)
         sx_child_stop(child);
 }
 
+void sx_supervisor_warn(const struct sx_supervisor *sup, const struct sx_report *notices)
+{
+    for (size_t i = 0; i < notices->n_faults; i++)
+        sx_log_line(sup->log, SX_LOG_WARNING, NULL, "%s", notices->faults[i]);
+}
+
 void sx_supervisor_make_way(const struct sx_supervisor *sup)
 {
     if (sup->current != NULL)

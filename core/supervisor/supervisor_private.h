@@ -71,7 +71,7 @@ struct sx_child {
     enum sx_child_state state;
     pid_t pid;
     int control_fd;            /* owned; -1 after its end of file */
-    int text_fd;               /* owned; of a reader: what it writes; -1 */
+    int text_fd, parcel_fd;    /* owned; of a reader: what it writes, what it hands over; -1 */
     struct sx_generation *gen; /* NULL for a successor and a reader */
     uint32_t index;
     uint32_t slot;        /* on the board; SX_BOARD_NONE: none */
@@ -158,9 +158,11 @@ struct sx_generation {
     bool was_hurried; /* its streams were ended */
 };
 
-/* Takes config in any case.  Faults are in the report: SX_ERR_INVALID is the configuration's,
+/* Takes config and copies in any case; copies are NULL where it has to make them, and empty where
+ * their faults are in the report.  There are its own, too: SX_ERR_INVALID is the configuration's,
  * anything else the machine's. */
-int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config, struct sx_report *rep,
+int sx_generation_create(struct sx_supervisor *sup, struct sx_config *config,
+                         struct sx_copies *copies, struct sx_report *rep,
                          struct sx_generation **ret_gen);
 void sx_generation_destroy(struct sx_generation *gen);
 
@@ -241,6 +243,8 @@ struct sx_supervisor {
 void sx_supervisor_on_signal(struct sx_supervisor *sup, int signo);
 /* Reads what the child has said. */
 void sx_supervisor_hear(struct sx_supervisor *sup, struct sx_child *child);
+/* Logs what somebody has noticed for it. */
+void sx_supervisor_warn(const struct sx_supervisor *sup, const struct sx_report *notices);
 /* Between two steps of a change: a moment for the workers, where some serve already. */
 void sx_supervisor_make_way(const struct sx_supervisor *sup);
 /* Graceful, or quick. */
@@ -263,13 +267,14 @@ char **sx_environment_without_secrets(const struct sx_supervisor *sup,
 
 /* SX_ERR_IO with errno. */
 int sx_reading_start(struct sx_supervisor *sup);
-/* The reader has ended so.  SX_ERR_INVALID with faults. */
+/* The reader has ended so.  SX_ERR_INVALID with faults; 0 with the configuration and the copies of
+ * its plugins, or with these empty and their faults. */
 int sx_reading_take(struct sx_supervisor *sup, int status, struct sx_report *rep,
-                    struct sx_config **ret_config);
+                    struct sx_config **ret_config, struct sx_copies *ret_copies);
 /* Nobody waits for it any more: it is asked to end, if there is one. */
 void sx_reading_abort(struct sx_supervisor *sup);
 /* One that was given up has ended: files that it has handed over go. */
-void sx_reading_drop(struct sx_supervisor *sup, const struct sx_child *reader, int status);
+void sx_reading_drop(struct sx_supervisor *sup, const struct sx_child *reader);
 
 /* --- changes: change.c -------------------------------------------------------------------- */
 

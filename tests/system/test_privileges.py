@@ -192,6 +192,10 @@ def test_copies_in_memory_serve_the_user_too(dropping):
 
     s.wait_line("kept in memory")
     assert s.get("/hello").status == 200
+    n_lines = len(s.lines)
+    s.reload()
+    s.wait_line("kept in memory", since=n_lines)
+    assert s.get("/hello").status == 200
 
 
 @needs_root

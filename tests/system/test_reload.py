@@ -3,10 +3,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 
 import pytest
 
-from harness import load, process, wait
+from harness import held, load, process, wait
 
 GIVEN_UP = "the reload has failed"
 
@@ -113,6 +114,51 @@ def test_a_broken_configuration_leaves_the_old_generation(server):
     s.wait_line(GIVEN_UP)
 
     s.wait_line("development.json:1: server.workers: expected")
+    assert s.get("/hello").status == 200
+
+
+@pytest.mark.parametrize("how", ["it answers", "the server stops"])
+def test_a_file_system_that_does_not_answer_holds_the_reader_alone(server, build, tmp_path, program,
+                                                                   how):
+    """The supervisor replaces workers and takes commands meanwhile."""
+    if held.why_not(tmp_path):
+        pytest.skip(held.why_not(tmp_path))
+    file = tmp_path / "hello.so"
+    shutil.copy(process.plugin_file(build, "hello"), file)
+    s = server(plugins={"hello": {"path": str(file)}}, wants_database=False, may_die=True)
+    (worker,) = s.workers()
+
+    with held.held(file) as slow:
+        s.signal(signal.SIGHUP)
+        slow.wait_opener()
+        os.kill(worker, signal.SIGKILL)
+        wait.until(lambda: s.workers() and worker not in s.workers(), "another worker")
+        assert s.get("/hello").status == 200
+        told = program("status", "--config", s.config, "--env", "development",
+                       env={"PORT": str(s.port)})
+        assert (told.returncode, told.stdout.startswith("generation 1 serves")) == (0, True)
+        if how == "the server stops":
+            s.signal(signal.SIGTERM)
+            s.wait_line("generation 2 is given up: the server stops")
+
+    if how == "it answers":
+        s.wait_line("generation 2 serves with")
+        assert s.get("/hello").status == 200
+    else:
+        assert s.wait_end() == 0
+
+
+def test_faults_of_plugins_and_of_addresses_are_told_at_once(server, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        s = server(wants_database=False)
+
+        s.rewrite({"server": {"listen": [f"127.0.0.1:{taken.getsockname()[1]}"]}},
+                  plugins={"hello": {"path": str(tmp_path / "gone.so")}})
+        s.signal(signal.SIGHUP)
+
+        s.wait_line(GIVEN_UP)
+    s.wait_line("gone.so: cannot be read: No such file or directory")
+    s.wait_line("the address is in use by another process")
     assert s.get("/hello").status == 200
 
 

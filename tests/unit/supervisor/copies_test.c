@@ -28,9 +28,7 @@ struct fixture {
     char a[48], b[48]; /* two "plugins": any bytes do, nobody looks into them */
     struct sx_config_plugin plugins[3];
     struct sx_config cfg;
-    struct sx_report rep;
-    struct sx_log *log;
-    int log_fd; /* what was logged */
+    struct sx_report rep, notices;
 };
 
 static void write_text(const char *path, const char *text)
@@ -45,7 +43,6 @@ static void write_text(const char *path, const char *text)
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct sx_log_settings set = { .format = SX_LOG_JSON, .process = "test" };
 
     (void)strcpy(f->dir, "/tmp/sx-copies-XXXXXX");
     if (mkdtemp(f->dir) == NULL)
@@ -66,10 +63,9 @@ static int set_up(void **state)
     f->cfg.n_plugins = 3;
     f->cfg.server.state_dir = f->state_dir;
     sx_report_init(&f->rep);
-    f->log_fd = memfd_create("log", MFD_CLOEXEC);
-    set.fd = f->log_fd;
+    sx_report_init(&f->notices);
     *state = f;
-    return sx_log_create(&set, &f->log);
+    return 0;
 }
 
 static int tear_down(void **state)
@@ -77,8 +73,7 @@ static int tear_down(void **state)
     struct fixture *f = *state;
     char command[64];
 
-    sx_log_destroy(f->log);
-    (void)close(f->log_fd);
+    sx_report_finish(&f->notices);
     sx_report_finish(&f->rep);
     (void)snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
     free(f);
@@ -87,7 +82,7 @@ static int tear_down(void **state)
 
 static int create(struct fixture *f, struct sx_copies *copies)
 {
-    return sx_copies_create(&f->cfg, f->log, &f->rep, copies);
+    return sx_copies_create(&f->cfg, &f->notices, &f->rep, copies);
 }
 
 static void read_text(const char *path, char *to, size_t size)
@@ -144,6 +139,8 @@ static void workers_are_told_each_enabled_plugin(void **state)
     struct sx_copies copies;
 
     assert_int_equal(create(f, &copies), 0);
+    assert_int_equal(copies.list_fd, -1);
+    assert_int_equal(sx_copies_seal(&copies, &f->rep), 0);
     assert_int_equal(sx_control_read_plugins(copies.list_fd, &list), 0);
 
     assert_int_equal(list.n, 2);
@@ -248,17 +245,9 @@ static void pinned_plugin_with_the_right_hash_is_taken(void **state)
     sx_copies_destroy(&copies);
 }
 
-static bool was_logged(struct fixture *f, const char *part)
+static bool was_noticed(const struct fixture *f, const char *part)
 {
-    char text[4096];
-    ssize_t n;
-
-    sx_log_destroy(f->log);
-    f->log = NULL;
-    n = pread(f->log_fd, text, sizeof text - 1, 0);
-    assert_true(n >= 0);
-    text[n] = '\0';
-    return strstr(text, part) != NULL;
+    return f->notices.n_faults == 1 && strstr(f->notices.faults[0], part) != NULL;
 }
 
 static void assert_in_memory(struct fixture *f)
@@ -285,7 +274,7 @@ static void copies_are_kept_in_memory_where_no_folder_can_be_made(void **state)
 
     f->cfg.server.state_dir = "/proc/nothing";
     assert_in_memory(f);
-    assert_true(was_logged(f, "kept in memory"));
+    assert_true(was_noticed(f, "kept in memory"));
 }
 
 /* A folder stands where the copy would be, which fails as a full disk does. */
@@ -308,7 +297,7 @@ static void copy_is_kept_in_memory_where_it_cannot_be_written(void **state)
     assert_false(copies.v[1].is_memfd);
     read_text(copies.v[0].path, text, sizeof text);
     assert_string_equal(text, "one");
-    assert_true(was_logged(f, "the copy of the plugin \\\"a\\\" is kept in memory"));
+    assert_true(was_noticed(f, "the copy of the plugin \"a\" is kept in memory"));
     sx_copies_destroy(&copies);
 }
 
@@ -322,7 +311,7 @@ static void folder_that_others_may_write_is_not_trusted(void **state)
     f->cfg.server.state_dir = path;
     assert_int_equal(chmod(path, 0777), 0);
     assert_in_memory(f);
-    assert_true(was_logged(f, "others may write into it"));
+    assert_true(was_noticed(f, "others may write into it"));
 }
 
 static void plugins_folder_that_is_a_link_is_not_trusted(void **state)
@@ -334,7 +323,7 @@ static void plugins_folder_that_is_a_link_is_not_trusted(void **state)
     assert_int_equal(symlink("/tmp", path), 0);
     f->cfg.server.state_dir = f->dir;
     assert_in_memory(f);
-    assert_true(was_logged(f, "not a folder of mode 0700"));
+    assert_true(was_noticed(f, "not a folder of mode 0700"));
 }
 
 /* Makes the file look as if it had last been used at that time. */

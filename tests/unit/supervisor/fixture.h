@@ -36,6 +36,8 @@
 #include "base/error.h"
 #include "board/board.h"
 #include "board/control.h"
+#include "supervisor/copies.h"
+#include "supervisor/parcel.h"
 #include "supervisor/supervisor.h"
 #include "worker.h"
 
@@ -381,8 +383,25 @@ static inline int ask(struct fixture *f, const char *socket_name)
     return fd < 0 ? fd : read_answer(fd);
 }
 
-/* PROGRAM read-config FD DIR, as its "reader=" in the file mode says. */
-static inline int reader_main(int fd, const char *dir)
+/* What a reader hands over for it. */
+static inline int send_copies(int fd, const struct sx_config *cfg)
+{
+    struct sx_copies copies = { .list_fd = -1 };
+    struct sx_report notices, faults;
+    int rc;
+
+    sx_report_init(&notices);
+    sx_report_init(&faults);
+    rc = sx_copies_create(cfg, &notices, &faults, &copies);
+    rc = sx_parcel_send(fd, rc == 0 ? &copies : NULL, &notices, &faults);
+    sx_copies_destroy(&copies);
+    sx_report_finish(&faults);
+    sx_report_finish(&notices);
+    return rc;
+}
+
+/* PROGRAM read-config TEXT PARCEL DIR, as its "reader=" in the file mode says. */
+static inline int reader_main(int fd, int parcel_fd, const char *dir)
 {
     struct sx_config *cfg = NULL;
     struct sx_report rep;
@@ -400,6 +419,8 @@ static inline int reader_main(int fd, const char *dir)
     if (load_config(dir, &rep, &cfg) == 0 && (text = sx_config_dump(cfg)) != NULL) {
         rc = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : 2;
         free(text);
+        if (strstr(mode, "reader=forget") == NULL && send_copies(parcel_fd, cfg) != 0)
+            rc = 3;
     }
     for (size_t i = 0; i < rep.n_faults; i++)
         if (write(fd, rep.faults[i], strlen(rep.faults[i]) + 1) < 0)
@@ -414,8 +435,8 @@ static inline int fixture_main(int argc, char **argv, int (*run_group)(void))
 {
     if (argc > 2 && strcmp(argv[1], "supervise") == 0)
         supervisor_main(argv[2]);
-    if (argc > 3 && strcmp(argv[1], "read-config") == 0)
-        return reader_main(atoi(argv[2]), argv[3]);
+    if (argc > 4 && strcmp(argv[1], "read-config") == 0)
+        return reader_main(atoi(argv[2]), atoi(argv[3]), argv[4]);
     return argc > 2 ? fake_main(argv) : run_group();
 }
 

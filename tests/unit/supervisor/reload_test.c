@@ -343,7 +343,23 @@ static void reader_that_dies_changes_nothing(void **state)
     write_text(f->dir, "mode", "reader=die");
     signal_it(f, SIGHUP);
 
-    expect_log(f, "the configuration could not be read: the process that reads it Killed");
+    expect_log(
+        f,
+        "the configuration and its plugins could not be read: the process that reads them Killed");
+    expect_log(f, "generation 1 goes on serving: generation 2: the configuration has faults");
+    write_text(f->dir, "mode", "");
+    expect_unchanged(f, &old);
+}
+
+static void reader_that_hands_no_copies_over_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct event old = start_serving(f);
+
+    write_text(f->dir, "mode", "reader=forget");
+    signal_it(f, SIGHUP);
+
+    expect_log(f, "the copies of the plugins could not be taken over: none have come");
     expect_log(f, "generation 1 goes on serving: generation 2: the configuration has faults");
     write_text(f->dir, "mode", "");
     expect_unchanged(f, &old);
@@ -406,6 +422,7 @@ static int run_group(void)
         TEST(stop_during_a_reload_gives_it_up),
         TEST(stop_while_the_configuration_is_read_waits_for_nobody),
         TEST(reader_that_dies_changes_nothing),
+        TEST(reader_that_hands_no_copies_over_changes_nothing),
         TEST(worker_that_dies_while_the_configuration_is_read_is_replaced),
         TEST(draining_worker_that_does_not_finish_is_killed),
     };
