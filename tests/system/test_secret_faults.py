@@ -3,6 +3,7 @@ server that is silent, an answer that is made to harm.  harness/google.py is ask
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import threading
 
 import pytest
 
-from harness import process, wait
+from harness import held, process, wait
 from harness.google import Body, Google
 
 VALUE = "hunter2-of-the-database"
@@ -223,6 +224,31 @@ def test_reader_that_is_given_up_leaves_no_file(google, server, tmp_path, number
 
     assert s.wait_end() == 0
     assert not list(temporary.glob("sim-exchange-secret-*"))
+
+
+def test_reader_that_is_killed_while_it_copies_leaves_no_file(google, server, build, tmp_path):
+    if held.why_not(tmp_path):
+        pytest.skip(held.why_not(tmp_path))
+    google.add("key", VALUE)
+    file = tmp_path / "hello.so"
+    shutil.copy(process.plugin_file(build, "hello"), file)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    wanted = options({"key_of_api": "sm://p/key?destination=tempfile"})
+    wanted["plugins"]["hello"] = {"path": str(file)}
+    s = server(**wanted, env={**google.env(), "TMPDIR": str(temporary)})
+    old = set(temporary.iterdir())
+
+    with held.held(file) as slow:
+        s.signal(signal.SIGHUP)
+        reader = slow.wait_opener()
+        assert len(set(temporary.iterdir()) - old) == 1
+        os.kill(reader, signal.SIGKILL)
+        s.wait_line("goes on serving")
+
+    s.wait_line("the process that reads them Killed")
+    assert set(temporary.iterdir()) == old
+    assert s.get("/config").status == 200
 
 
 # -- answers that are made to harm

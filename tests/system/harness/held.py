@@ -4,10 +4,12 @@ import contextlib
 import ctypes
 import os
 import select
+import struct
 
 CLASS_CONTENT, CLOEXEC = 0x04, 0x01
 MARK_ADD, OPEN_PERM = 0x01, 0x00010000
 AT_FDCWD = -100
+EVENT = struct.Struct("IBBHQii")  # struct fanotify_event_metadata
 
 
 class Held:
@@ -15,10 +17,13 @@ class Held:
         self.fd = fd
 
     def wait_opener(self, timeout_s=60):
-        """Somebody wants to open it, and waits from now on."""
+        """Somebody wants to open it, and waits from now on: whose process it is."""
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
         assert poll.poll(timeout_s * 1000), "nobody opened it"
+        *_, file, pid = EVENT.unpack(os.read(self.fd, EVENT.size))
+        os.close(file)
+        return pid
 
     def release(self):
         """Whoever waits goes on."""
