@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/courtesy.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -117,6 +118,7 @@ int sx_cli_read_config(const char *text_fd, const char *parcel_fd, const struct 
     if (parse_fd(text_fd, &text) != 0 || parse_fd(parcel_fd, &parcel) != 0)
         return code;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sx_courtesy_slice_short(); /* copying takes milliseconds, beside those who serve */
     sx_report_init(&rep);
     if (sx_cli_load_with_secrets(opt, true, &rep, &cfg) == 0 && write_config(text, cfg, &rep) &&
         hand_over_copies(parcel, cfg, &rep)) {
