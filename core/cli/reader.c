@@ -91,7 +91,7 @@ static bool hand_over_copies(int fd, const struct sx_config *cfg, struct sx_repo
     sent = sx_parcel_send(fd, err == 0 ? &copies : NULL, &notices, &faults);
     if (sent != 0)
         sx_report_add(rep, "the copies of the plugins cannot be handed over: %s",
-                      sent == SX_ERR_IO ? strerror(errno) : "there are too many");
+                      sent == SX_ERR_IO ? strerror(errno) : "no memory");
     sx_copies_destroy(&copies);
     sx_report_finish(&faults);
     sx_report_finish(&notices);
@@ -108,7 +108,26 @@ static int parse_fd(const char *text, int *ret_fd)
     return 0;
 }
 
-/* The configuration first: whenever this process is killed, the supervisor can remove the files. */
+/* TERM may end it again: it has nothing that nobody else knows of. */
+static void heed_term(void)
+{
+    sigset_t term;
+
+    (void)sigemptyset(&term);
+    (void)sigaddset(&term, SIGTERM);
+    (void)sigprocmask(SIG_UNBLOCK, &term, NULL);
+}
+
+/* The configuration first: from then on the supervisor can remove its files, whatever happens. */
+static bool hand_over(int text_fd, int parcel_fd, const struct sx_config *cfg,
+                      struct sx_report *rep)
+{
+    if (!write_config(text_fd, cfg, rep))
+        return false;
+    heed_term();
+    return hand_over_copies(parcel_fd, cfg, rep);
+}
+
 int sx_cli_read_config(const char *text_fd, const char *parcel_fd, const struct sx_cli_options *opt)
 {
     struct sx_config *cfg = NULL;
@@ -120,14 +139,14 @@ int sx_cli_read_config(const char *text_fd, const char *parcel_fd, const struct 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     sx_courtesy_slice_short(); /* copying takes milliseconds, beside those who serve */
     sx_report_init(&rep);
-    if (sx_cli_load_with_secrets(opt, true, &rep, &cfg) == 0 && write_config(text, cfg, &rep) &&
-        hand_over_copies(parcel, cfg, &rep)) {
+    if (sx_cli_load_with_secrets(opt, true, &rep, &cfg) == 0 &&
+        hand_over(text, parcel, cfg, &rep)) {
         sx_config_own_files(cfg, false); /* they are the supervisor's now */
         code = 0;
-    } else if (!write_faults(text, &rep)) {
-        code = EXIT_FAILURE;
     }
-    sx_config_destroy(cfg);
+    sx_config_destroy(cfg); /* with its files, before their names are overwritten */
+    if (code != 0 && !write_faults(text, &rep))
+        code = EXIT_FAILURE;
     sx_report_finish(&rep);
     return code;
 }

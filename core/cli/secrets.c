@@ -1,16 +1,8 @@
 /* cli/secrets.c - the subcommands exec and secrets. */
-#include <errno.h>
-#include <limits.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/text.h"
 #include "cli/cli.h"
 #include "secret/secret.h"
 

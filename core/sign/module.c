@@ -168,13 +168,17 @@ static int check(const struct sx_config *cfg, const struct sx_sign_file *files, 
                          .keys = calloc(cfg->trust.keys.n + 1, sizeof *ring.keys),
                          .rep = rep };
     int err = ring.keys == NULL ? SX_ERR_NOMEM : read_keys(&ring);
+    bool has_keys = err == 0;
 
-    for (size_t i = 0; err == 0 && i < n; i++)
-        (void)check_file(&ring, &files[i]); /* all faults are told */
+    for (size_t i = 0; has_keys && i < n; i++) { /* all faults are told */
+        int of_file = check_file(&ring, &files[i]);
+
+        err = err != 0 ? err : of_file;
+    }
     for (size_t i = 0; ring.keys != NULL && i < cfg->trust.keys.n; i++)
         sx_key_finish(&ring.keys[i]);
     free(ring.keys);
-    return err != 0 ? err : rep->n_faults > 0 ? SX_ERR_INVALID : 0;
+    return err;
 }
 
 /* --- signing -------------------------------------------------------------------------------- */

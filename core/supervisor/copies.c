@@ -22,6 +22,7 @@
 #define MAX_LIST_BYTES   (1024u * 1024)
 #define MAX_PATH_BYTES   4096
 #define KEEP_S           (7 * 24 * 3600)
+#define WRITE_S          3600 /* nobody writes one for so long */
 
 /* Can nobody else put another folder in the place of one in here? */
 static bool is_safe_parent(const char *path)
@@ -262,7 +263,7 @@ static int fill(const struct sx_config *cfg, struct sx_report *notices, struct s
             rc = SX_ERR_INVALID;
     }
     if (rc == 0 && dir != NULL)
-        sx_copies_clean(dir, (long long)time(NULL) - KEEP_S);
+        sx_copies_clean(dir, (long long)time(NULL));
     return rc;
 }
 
@@ -298,13 +299,17 @@ void sx_copies_destroy(struct sx_copies *copies)
     *copies = (struct sx_copies){ .list_fd = -1 };
 }
 
-/* NAME-SHA256.so */
-static bool is_copy_name(const char *name)
+/* NAME-SHA256.so, with what sx_file_write appends while it writes, if it is temporary. */
+static bool is_copy_name(const char *name, bool is_temporary)
 {
-    size_t len = strlen(name);
+    size_t n_more = is_temporary ? sizeof ".XXXXXX" - 1 : 0, len = strlen(name);
+    const char *end;
 
-    return len > SX_SHA256_HEX + 4 && strcmp(name + len - 3, ".so") == 0 &&
-           name[len - 3 - SX_SHA256_HEX - 1] == '-';
+    if (len <= SX_SHA256_HEX + 4 + n_more)
+        return false;
+    end = name + len - n_more;
+    return strncmp(end - 3, ".so", 3) == 0 && end[-3 - SX_SHA256_HEX - 1] == '-' &&
+           (!is_temporary || end[0] == '.');
 }
 
 static void remove_unused(int dir_fd, const char *name, long long cutoff_s)
@@ -320,7 +325,7 @@ static void remove_unused(int dir_fd, const char *name, long long cutoff_s)
     (void)close(fd);
 }
 
-void sx_copies_clean(const char *dir, long long cutoff_s)
+void sx_copies_clean(const char *dir, long long now_s)
 {
     DIR *d = opendir(dir);
     struct dirent *entry;
@@ -328,8 +333,10 @@ void sx_copies_clean(const char *dir, long long cutoff_s)
     if (d == NULL)
         return;
     while ((entry = readdir(d)) != NULL) {
-        if (is_copy_name(entry->d_name))
-            remove_unused(dirfd(d), entry->d_name, cutoff_s);
+        if (is_copy_name(entry->d_name, false))
+            remove_unused(dirfd(d), entry->d_name, now_s - KEEP_S);
+        else if (is_copy_name(entry->d_name, true))
+            remove_unused(dirfd(d), entry->d_name, now_s - WRITE_S);
     }
     (void)closedir(d);
 }

@@ -44,8 +44,9 @@ int sx_copy_find_path(struct sx_copy *copy);
 /* Takes a half-built or zeroed object whose descriptors are -1. */
 void sx_copies_destroy(struct sx_copies *copies);
 
-/* Removes the copies in dir that were last used before cutoff_s (seconds since 1970) and that no
- * living supervisor holds. */
-void sx_copies_clean(const char *dir, long long cutoff_s);
+/* Removes the copies in dir that were not used for a week before now_s (seconds since 1970) and
+ * that no living supervisor holds, and what a process that was killed had begun to write an hour
+ * before. */
+void sx_copies_clean(const char *dir, long long now_s);
 
 #endif /* SX_SUPERVISOR_COPIES_H */

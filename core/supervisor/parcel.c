@@ -1,8 +1,8 @@
 /*
  * supervisor/parcel.c - copies of plugins on their way from one process to another.
  *
- * A packet is one byte and descriptors: of a sealed text, then of the copies in its order.  Each
- * record of the text ends with a NUL:
+ * A parcel is a sealed text and the copies in its order, as descriptors of packets that have one
+ * byte each.  Each record of the text ends with a NUL:
  *
  *     notice TEXT     fault TEXT     copy NAME SHA256 PATH     (no PATH: it is in memory)
  */
@@ -16,11 +16,10 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "board/board.h"
 #include "board/sealed.h"
 
-#define MAX_TEXT_BYTES (2u << 20)
-#define MAX_FDS        (1u + SX_BOARD_MAX_PLUGINS) /* the kernel takes 253 */
+#define MAX_TEXT_BYTES (16u << 20)
+#define MAX_FDS        128u /* of a packet; the kernel takes 253 */
 
 /* Room for the descriptors, aligned as their header wants it. */
 union attachment {
@@ -46,7 +45,7 @@ static int seal_text(const struct sx_copies *copies, const struct sx_report *not
                      const struct sx_report *faults, int *ret_fd)
 {
     struct sx_buf text;
-    int rc = SX_ERR_BUSY;
+    int rc = SX_ERR_NOMEM;
 
     sx_buf_init(&text, MAX_TEXT_BYTES);
     for (size_t i = 0; i < notices->n_faults; i++)
@@ -61,7 +60,7 @@ static int seal_text(const struct sx_copies *copies, const struct sx_report *not
     return rc;
 }
 
-static int send_descriptors(int fd, const int *fds, size_t n)
+static int send_packet(int fd, const int *fds, size_t n)
 {
     char byte = 'p';
     struct iovec part = { .iov_base = &byte, .iov_len = 1 };
@@ -80,44 +79,83 @@ static int send_descriptors(int fd, const int *fds, size_t n)
     return sent == 1 ? 0 : SX_ERR_IO;
 }
 
+static int send_all(int fd, int text_fd, const struct sx_copies *copies)
+{
+    size_t n_all = 1 + (copies == NULL ? 0 : copies->n);
+    int fds[MAX_FDS], rc = 0;
+
+    for (size_t at = 0, n = 0; at < n_all && rc == 0; at++) {
+        fds[n++] = at == 0 ? text_fd : copies->v[at - 1].fd;
+        if (n < MAX_FDS && at + 1 < n_all)
+            continue;
+        rc = send_packet(fd, fds, n);
+        n = 0;
+    }
+    return rc;
+}
+
 int sx_parcel_send(int fd, const struct sx_copies *copies, const struct sx_report *notices,
                    const struct sx_report *faults)
 {
-    int fds[MAX_FDS], rc;
-    size_t n = 1;
+    int text_fd, saved;
+    int rc = seal_text(copies, notices, faults, &text_fd);
 
-    if (copies != NULL && copies->n > MAX_FDS - 1)
-        return SX_ERR_BUSY;
-    for (size_t i = 0; copies != NULL && i < copies->n; i++)
-        fds[n++] = copies->v[i].fd;
-    rc = seal_text(copies, notices, faults, &fds[0]);
     if (rc != 0)
         return rc;
-    rc = send_descriptors(fd, fds, n);
-    (void)close(fds[0]);
+    rc = send_all(fd, text_fd, copies);
+    saved = errno;
+    (void)close(text_fd);
+    errno = saved;
     return rc;
 }
 
 /* --- unpacking -------------------------------------------------------------------------------- */
 
-static void close_all(const int *fds, size_t n)
+/* What has come: the descriptor of the text, then those of copies. */
+struct arrival {
+    int *fds; /* owned; those that are not -1 too */
+    size_t n;
+};
+
+static void finish_arrival(struct arrival *a)
 {
-    for (size_t i = 0; i < n; i++)
-        (void)close(fds[i]);
+    for (size_t i = 0; i < a->n; i++)
+        if (a->fds[i] >= 0)
+            (void)close(a->fds[i]);
+    free(a->fds);
 }
 
-/* How many there are; what came is whole, or nothing is kept of it. */
-static int receive_descriptors(int fd, int fds[MAX_FDS], size_t *ret_n)
+static int take_descriptors(const struct cmsghdr *head, struct arrival *a)
+{
+    size_t n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    int *fds = realloc(a->fds, (a->n + MAX_FDS) * sizeof *fds);
+    int lost;
+
+    if (fds != NULL) {
+        memcpy(fds + a->n, CMSG_DATA(head), n * sizeof(int));
+        a->fds = fds;
+        a->n += n;
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&lost, CMSG_DATA(head) + i * sizeof lost, sizeof lost);
+        (void)close(lost);
+    }
+    return SX_ERR_NOMEM;
+}
+
+/* SX_ERR_MISSING: there is no other. */
+static int receive_packet(int fd, struct arrival *a)
 {
     char byte;
     struct iovec part = { .iov_base = &byte, .iov_len = 1 };
     union attachment more = { .space = { 0 } };
-    struct msghdr m = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &more, .msg_controllen = sizeof more.space
-    };
+    struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &more };
     const struct cmsghdr *head;
     ssize_t n;
+    int rc = 0;
 
+    m.msg_controllen = CMSG_LEN(sizeof(int) * MAX_FDS); /* its padding would have room for one */
     do
         n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
@@ -126,15 +164,23 @@ static int receive_descriptors(int fd, int fds[MAX_FDS], size_t *ret_n)
     if (n < 0)
         return SX_ERR_IO;
     head = CMSG_FIRSTHDR(&m);
-    if (head == NULL || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
-        return SX_ERR_MISSING;
-    *ret_n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    memcpy(fds, CMSG_DATA(head), *ret_n * sizeof(int));
-    if ((m.msg_flags & MSG_CTRUNC) == 0)
-        return 0;
-    close_all(fds, *ret_n);
-    errno = EMFILE; /* what else cuts them off: there is room for all */
-    return SX_ERR_IO;
+    if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
+        rc = take_descriptors(head, a);
+    if (rc == 0 && (m.msg_flags & MSG_CTRUNC) != 0) {
+        errno = EMFILE; /* there would have been room for as many as we send */
+        rc = SX_ERR_IO;
+    }
+    return rc;
+}
+
+static int receive_all(int fd, struct arrival *a)
+{
+    int rc;
+
+    do
+        rc = receive_packet(fd, a);
+    while (rc == 0);
+    return rc == SX_ERR_MISSING && a->n > 0 ? 0 : rc;
 }
 
 /* "NAME SHA256 PATH", as sx_parcel_send writes it. */
@@ -155,8 +201,8 @@ static int unpack_copy(const char *text, struct sx_copy *copy)
     return copy->name == NULL || copy->path == NULL ? SX_ERR_NOMEM : 0;
 }
 
-/* Takes fds one after the other; those that copies do not have at the end are the caller's. */
-static int unpack(const char *text, size_t len, const int *fds, size_t n, struct sx_report *notices,
+/* Its copies take their descriptors. */
+static int unpack(const char *text, size_t len, struct arrival *a, struct sx_report *notices,
                   struct sx_report *rep, struct sx_copies *copies)
 {
     static const char notice[] = "notice ", fault[] = "fault ", copy[] = "copy ";
@@ -167,44 +213,57 @@ static int unpack(const char *text, size_t len, const int *fds, size_t n, struct
             sx_report_add(notices, "%s", at + sizeof notice - 1);
         } else if (strncmp(at, fault, sizeof fault - 1) == 0) {
             sx_report_add(rep, "%s", at + sizeof fault - 1);
-        } else if (strncmp(at, copy, sizeof copy - 1) == 0 && copies->n < n) {
-            struct sx_copy *next = &copies->v[copies->n];
+        } else if (strncmp(at, copy, sizeof copy - 1) == 0 && copies->n + 1 < a->n) {
+            struct sx_copy *next = &copies->v[copies->n++];
 
-            *next = (struct sx_copy){ .fd = fds[copies->n++] };
+            *next = (struct sx_copy){ .fd = a->fds[copies->n] };
+            a->fds[copies->n] = -1;
             rc = unpack_copy(at + sizeof copy - 1, next);
         } else {
             rc = SX_ERR_INVALID;
         }
     }
-    return rc == 0 && copies->n != n ? SX_ERR_INVALID : rc;
+    return rc == 0 && copies->n + 1 != a->n ? SX_ERR_INVALID : rc;
+}
+
+static int open_arrival(struct arrival *a, struct sx_report *notices, struct sx_report *rep,
+                        struct sx_copies *copies)
+{
+    char *text;
+    size_t len;
+    int rc;
+
+    copies->v = calloc(a->n, sizeof *copies->v);
+    if (copies->v == NULL)
+        return SX_ERR_NOMEM;
+    rc = sx_sealed_read(a->fds[0], MAX_TEXT_BYTES, &text, &len);
+    if (rc != 0)
+        return rc == SX_ERR_BUSY ? SX_ERR_INVALID : rc;
+    rc = unpack(text, len, a, notices, rep, copies);
+    free(text);
+    return rc;
 }
 
 int sx_parcel_receive(int fd, struct sx_report *notices, struct sx_report *rep,
                       struct sx_copies *ret_copies)
 {
     struct sx_copies copies = { .list_fd = -1 };
-    size_t n = 0, len = 0, n_old = rep->n_faults;
-    int fds[MAX_FDS];
-    char *text = NULL;
-    int rc = receive_descriptors(fd, fds, &n);
+    struct arrival a = { .fds = NULL };
+    size_t n_old = rep->n_faults;
+    int rc = receive_all(fd, &a), saved;
 
-    if (rc != 0)
-        return rc;
-    copies.v = calloc(n, sizeof *copies.v);
-    rc = copies.v == NULL ? SX_ERR_NOMEM : sx_sealed_read(fds[0], MAX_TEXT_BYTES, &text, &len);
     if (rc == 0)
-        rc = unpack(text, len, fds + 1, n - 1, notices, rep, &copies);
-    free(text);
-    (void)close(fds[0]);
-    if (rc == 0 && rep->n_faults > n_old)
-        rc = SX_ERR_INVALID;
-    if (rc == 0) {
-        *ret_copies = copies;
-        return 0;
-    }
-    close_all(fds + 1 + copies.n, n - 1 - copies.n);
-    sx_copies_destroy(&copies);
+        rc = open_arrival(&a, notices, rep, &copies);
+    saved = errno;
+    finish_arrival(&a);
     if (rc == SX_ERR_INVALID && rep->n_faults == n_old)
         sx_report_add(rep, "the copies of the plugins were handed over in a form that is not ours");
+    if (rc == 0 && rep->n_faults > n_old)
+        rc = SX_ERR_INVALID;
+    if (rc == 0)
+        *ret_copies = copies;
+    else
+        sx_copies_destroy(&copies);
+    errno = saved;
     return rc;
 }

@@ -47,28 +47,20 @@ static pid_t spawn(const struct sx_supervisor *sup, int text_fd, int parcel_fd)
     return sx_spawn_worker(&how);
 }
 
-/* The process and its two channels; on failure nothing is left of them. */
+/* The process and its two channels, which are the child's in any case. */
 static int launch(const struct sx_supervisor *sup, struct sx_child *child)
 {
     int fds[2], saved;
 
     child->text_fd = memfd_create("reading", MFD_CLOEXEC);
-    if (child->text_fd < 0)
+    if (child->text_fd < 0 || sx_control_open(fds) != 0)
         return SX_ERR_IO;
-    if (sx_control_open(fds) == 0) {
-        child->parcel_fd = fds[0];
-        child->pid = spawn(sup, child->text_fd, fds[1]);
-        saved = errno;
-        (void)close(fds[1]);
-        if (child->pid > 0)
-            return 0;
-        (void)close(fds[0]);
-        errno = saved;
-    }
+    child->parcel_fd = fds[0];
+    child->pid = spawn(sup, child->text_fd, fds[1]);
     saved = errno;
-    (void)close(child->text_fd);
+    (void)close(fds[1]);
     errno = saved;
-    return SX_ERR_IO;
+    return child->pid > 0 ? 0 : SX_ERR_IO;
 }
 
 int sx_reading_start(struct sx_supervisor *sup)
@@ -77,20 +69,26 @@ int sx_reading_start(struct sx_supervisor *sup)
 
     if (child == NULL)
         return SX_ERR_IO; /* ENOMEM */
-    *child = (struct sx_child){
-        .kind = SX_CHILD_READER, .state = SX_CHILD_STARTING, .control_fd = -1, .slot = SX_BOARD_NONE
-    };
+    *child = (struct sx_child){ .kind = SX_CHILD_READER,
+                                .state = SX_CHILD_STARTING,
+                                .control_fd = -1,
+                                .text_fd = -1,
+                                .parcel_fd = -1,
+                                .slot = SX_BOARD_NONE };
+    sx_list_push(&sup->children, &child->link);
     if (launch(sup, child) != 0) {
-        free(child);
+        int saved = errno;
+
+        sx_child_destroy(sup, child);
+        errno = saved;
         return SX_ERR_IO;
     }
-    sx_list_push(&sup->children, &child->link);
     sx_child_set_deadline(child, LIMIT_MS);
     sup->reader = child;
     return 0;
 }
 
-/* With a signal that it holds back while it has files which nobody knows of yet. */
+/* With a signal that it holds back while it has files of which we do not know. */
 void sx_reading_abort(struct sx_supervisor *sup)
 {
     if (sup->reader == NULL)

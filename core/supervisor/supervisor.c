@@ -298,7 +298,9 @@ static void advance(struct sx_supervisor *sup)
     uint64_t now_ns = sx_clock_mono_ns();
 
     for_workers(sup, check_deadline, &now_ns);
-    sx_quarantine_advance(sup, now_ns); /* before anybody is started with what is over */
+    if (sup->reader != NULL && sup->reader->state == SX_CHILD_KILLED)
+        sx_change_on_read(sup, SIGKILL); /* whenever it ends: nobody waits for that */
+    sx_quarantine_advance(sup, now_ns);  /* before anybody is started with what is over */
     if (fills_seats(sup)) {
         sx_generation_fill_seats(sup, sup->current, now_ns);
         sx_stall_check(sup, now_ns);
@@ -318,10 +320,10 @@ static void advance(struct sx_supervisor *sup)
     }
 }
 
+/* A reader that was killed may be waiting for a file system, which no signal ends. */
 static void count_child(struct sx_child *child, void *n)
 {
-    (void)child;
-    ++*(uint32_t *)n;
+    *(uint32_t *)n += child->kind != SX_CHILD_READER || child->state != SX_CHILD_KILLED;
 }
 
 static bool is_over(struct sx_supervisor *sup)
@@ -391,8 +393,13 @@ static int init(struct sx_supervisor *sup, const struct sx_supervisor_settings *
 
 static void finish(struct sx_supervisor *sup)
 {
-    while (!sx_list_is_empty(&sup->children)) /* a successor: it lives on */
-        sx_child_destroy(sup, SX_MEMBER_OF(sup->children.next, struct sx_child, link));
+    while (!sx_list_is_empty(&sup->children)) { /* a successor lives on, a killed reader hangs */
+        struct sx_child *child = SX_MEMBER_OF(sup->children.next, struct sx_child, link);
+
+        if (child->kind == SX_CHILD_READER)
+            sx_reading_drop(sup, child);
+        sx_child_destroy(sup, child);
+    }
     while (!sx_list_is_empty(&sup->generations))
         sx_generation_destroy(SX_MEMBER_OF(sup->generations.next, struct sx_generation, link));
     sx_command_close(sup);

@@ -288,7 +288,7 @@ void sx_change_reload(struct sx_supervisor *sup);
 void sx_change_make_room(struct sx_supervisor *sup);
 /* Can a reload begin now? */
 bool sx_change_is_possible(const struct sx_supervisor *sup);
-/* The reader has died. */
+/* The reader has died so, or was killed: it may still hang. */
 void sx_change_on_read(struct sx_supervisor *sup, int status);
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child);
 /* Notes that all workers serve, whatever has led to that. */

@@ -294,15 +294,15 @@ async function socket() {
     until('watchOrderBook: the snapshot, and what comes', () => a.watchOrderBook(MARKET), (book) => book.asks.length === 1 && book.asks[0][1] === 0.4),
     until('watchTrades', () => a.watchTrades(MARKET), (trades) => trades.some(({ price, amount }) => price === 105 && amount === 0.1)),
     until('watchTicker', () => a.watchTicker(MARKET).then(() => a.tickers[MARKET]), (ticker) => ticker.last === 105 && ticker.ask === 105),
+    until('watchOrders', () => b.watchOrders(MARKET), (list) => list.some(({ status }) => status === 'closed')),
+    until('watchMyTrades', () => b.watchMyTrades(MARKET), (list) => list.length > 0),
   ]
-  const orders = until('watchOrders', () => b.watchOrders(MARKET), (list) => list.some(({ status }) => status === 'closed'))
-  const trades = until('watchMyTrades', () => b.watchMyTrades(MARKET), (list) => list.length > 0)
   await until('all subscriptions are confirmed', () => confirmed, () => true)
   const rested = await ann.createOrder(MARKET, 'limit', 'sell', 0.5, 105)
   const bought = await bob.createOrder(MARKET, 'limit', 'buy', 0.1, 105)
-  await Promise.all(watching)
-  equal('watchOrders: it is this order', (await orders)?.map(({ id }) => id), [bought.id])
-  equal('watchMyTrades: it is of this order', (await trades)?.map(({ order }) => order), [bought.id])
+  const [, , , orders, trades] = await Promise.all(watching)
+  equal('watchOrders: it is this order', orders?.map(({ id }) => id), [bought.id])
+  equal('watchMyTrades: it is of this order', trades?.map(({ order }) => order), [bought.id])
   await ann.cancelOrder(rested.id, MARKET)
   const stranger = client({ ...ann.owner, passphrase: 'guessed' }, ccxt.pro.coinbaseexchange)
   await stranger.loadHttpProxyAgent()

@@ -117,35 +117,55 @@ def test_a_broken_configuration_leaves_the_old_generation(server):
     assert s.get("/hello").status == 200
 
 
-@pytest.mark.parametrize("how", ["it answers", "the server stops"])
-def test_a_file_system_that_does_not_answer_holds_the_reader_alone(server, build, tmp_path, program,
-                                                                   how):
-    """The supervisor replaces workers and takes commands meanwhile."""
+@pytest.fixture
+def slow_plugin(server, build, tmp_path):
+    """A server with a plugin in a file of its own, and that file, of which nobody is using it."""
     if held.why_not(tmp_path):
         pytest.skip(held.why_not(tmp_path))
     file = tmp_path / "hello.so"
     shutil.copy(process.plugin_file(build, "hello"), file)
-    s = server(plugins={"hello": {"path": str(file)}}, wants_database=False, may_die=True)
+    return server(plugins={"hello": {"path": str(file)}}, wants_database=False, may_die=True), file
+
+
+def test_a_file_system_that_does_not_answer_holds_the_reader_alone(slow_plugin, program):
+    """The supervisor replaces workers and takes commands meanwhile."""
+    s, file = slow_plugin
     (worker,) = s.workers()
 
     with held.held(file) as slow:
         s.signal(signal.SIGHUP)
-        slow.wait_opener()
+        reader = slow.wait_opener()
         os.kill(worker, signal.SIGKILL)
-        wait.until(lambda: s.workers() and worker not in s.workers(), "another worker")
+        wait.until(lambda: set(s.workers()) - {worker, reader}, "another worker")
         assert s.get("/hello").status == 200
         told = program("status", "--config", s.config, "--env", "development",
                        env={"PORT": str(s.port)})
         assert (told.returncode, told.stdout.startswith("generation 1 serves")) == (0, True)
-        if how == "the server stops":
-            s.signal(signal.SIGTERM)
-            s.wait_line("generation 2 is given up: the server stops")
 
-    if how == "it answers":
-        s.wait_line("generation 2 serves with")
-        assert s.get("/hello").status == 200
-    else:
+    s.wait_line("generation 2 serves with")
+    assert s.get("/hello").status == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["graceful", "quick"])
+def test_a_server_stops_whose_reader_waits_for_a_file_system(slow_plugin, number):
+    s, file = slow_plugin
+    with held.held(file) as slow:
+        s.signal(signal.SIGHUP)
+        slow.wait_opener()
+
+        s.signal(number)
+
         assert s.wait_end() == 0
+
+
+def test_a_server_stops_whose_reader_cannot_be_killed(slow_plugin):
+    s, file = slow_plugin
+    with held.held(file) as slow:
+        s.signal(signal.SIGHUP)
+        with held.undying(slow.wait_opener()):
+            s.signal(signal.SIGTERM)
+
+            assert s.wait_end() == 0
 
 
 def test_faults_of_plugins_and_of_addresses_are_told_at_once(server, tmp_path):

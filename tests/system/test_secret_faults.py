@@ -226,7 +226,8 @@ def test_reader_that_is_given_up_leaves_no_file(google, server, tmp_path, number
     assert not list(temporary.glob("sim-exchange-secret-*"))
 
 
-def test_reader_that_is_killed_while_it_copies_leaves_no_file(google, server, build, tmp_path):
+@pytest.mark.parametrize("how", ["killed", "given up"])
+def test_reader_that_ends_while_it_copies_leaves_no_file(google, server, build, tmp_path, how):
     if held.why_not(tmp_path):
         pytest.skip(held.why_not(tmp_path))
     google.add("key", VALUE)
@@ -243,12 +244,14 @@ def test_reader_that_is_killed_while_it_copies_leaves_no_file(google, server, bu
         s.signal(signal.SIGHUP)
         reader = slow.wait_opener()
         assert len(set(temporary.iterdir()) - old) == 1
-        os.kill(reader, signal.SIGKILL)
-        s.wait_line("goes on serving")
-
-    s.wait_line("the process that reads them Killed")
-    assert set(temporary.iterdir()) == old
-    assert s.get("/config").status == 200
+        if how == "killed":
+            os.kill(reader, signal.SIGKILL)
+            s.wait_line("the process that reads them Killed")
+        else:
+            s.signal(signal.SIGTERM)
+            assert s.wait_end() == 0
+            old = set()
+        wait.until(lambda: set(temporary.iterdir()) == old, "the end of its file")
 
 
 # -- answers that are made to harm

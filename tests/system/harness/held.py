@@ -4,11 +4,13 @@ import contextlib
 import ctypes
 import os
 import select
+import signal
 import struct
 
 CLASS_CONTENT, CLOEXEC = 0x04, 0x01
 MARK_ADD, OPEN_PERM = 0x01, 0x00010000
 AT_FDCWD = -100
+PTRACE_SEIZE, WALL = 0x4206, 0x40000000
 EVENT = struct.Struct("IBBHQii")  # struct fanotify_event_metadata
 
 
@@ -23,6 +25,7 @@ class Held:
         assert poll.poll(timeout_s * 1000), "nobody opened it"
         *_, file, pid = EVENT.unpack(os.read(self.fd, EVENT.size))
         os.close(file)
+        assert pid > 0, "who opened it is in another namespace of processes"
         return pid
 
     def release(self):
@@ -52,6 +55,20 @@ def held(path):
         yield one
     finally:
         one.release()
+
+
+@contextlib.contextmanager
+def undying(pid):
+    """A process that is killed, but does not end: as one that waits where no signal reaches it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.ptrace(PTRACE_SEIZE, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+    try:
+        yield
+    finally:  # what a tracer has not seen of its death, nobody else sees
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        while not os.WIFSIGNALED(os.waitpid(pid, WALL)[1]):
+            pass
 
 
 def why_not(folder):

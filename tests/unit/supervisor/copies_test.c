@@ -21,6 +21,8 @@
 #include "supervisor/copies.h"
 
 #define HASH_OF_ONE "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed" /* "one" */
+#define WEEK_S      (7 * 24 * 3600)
+#define HOUR_S      3600
 
 struct fixture {
     char dir[32];
@@ -205,7 +207,7 @@ static void fifo_in_the_place_of_a_copy_holds_nobody(void **state)
     sx_copies_destroy(&copies);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkfifo(path, 0700), 0);
-    sx_copies_clean(dir, (long long)time(NULL) + 1);
+    sx_copies_clean(dir, (long long)time(NULL) + WEEK_S + 1);
 
     assert_int_equal(create(f, &copies), 0);
 
@@ -354,16 +356,42 @@ static void old_copies_are_removed_unless_held(void **state)
     assert_int_equal(count_files(dir), 4);
     age(gone, 1000);
     age(held.v[0].path, 1000);
+    age(held.v[1].path, 1000);
     age(other, 1000);
 
-    sx_copies_clean(dir, 1000);
-    assert_int_equal(count_files(dir), 4); /* used at, not before, the cutoff */
-    sx_copies_clean(dir, 1001);
+    sx_copies_clean(dir, 1000 + WEEK_S);
+    assert_int_equal(count_files(dir), 4); /* a week, and no more */
+    sx_copies_clean(dir, 1000 + WEEK_S + 1);
 
     assert_int_equal(count_files(dir), 3);
     assert_true(access(gone, F_OK) != 0);
     assert_int_equal(access(held.v[0].path, F_OK), 0);
     sx_copies_destroy(&held);
+}
+
+static void half_a_copy_is_removed_after_an_hour(void **state)
+{
+    struct fixture *f = *state;
+    struct sx_copies copies;
+    char dir[64], half[256], other[256];
+
+    (void)snprintf(dir, sizeof dir, "%s/plugins", f->state_dir);
+    assert_int_equal(create(f, &copies), 0);
+    (void)snprintf(half, sizeof half, "%s/a-" HASH_OF_ONE ".so.x7Yz_Q", dir);
+    (void)snprintf(other, sizeof other, "%s/a-" HASH_OF_ONE ".so_x7Yz_Q", dir);
+    write_text(half, "on");
+    write_text(other, "not ours");
+    age(half, 1000);
+    age(other, 1000);
+
+    sx_copies_clean(dir, 1000 + HOUR_S);
+    assert_int_equal(access(half, F_OK), 0);
+    sx_copies_clean(dir, 1000 + HOUR_S + 1);
+
+    assert_true(access(half, F_OK) != 0);
+    assert_int_equal(access(other, F_OK), 0);
+    assert_int_equal(count_files(dir), 3);
+    sx_copies_destroy(&copies);
 }
 
 static void use_of_a_copy_renews_it(void **state)
@@ -401,6 +429,7 @@ int main(void)
         TEST(folder_that_others_may_write_is_not_trusted),
         TEST(plugins_folder_that_is_a_link_is_not_trusted),
         TEST(old_copies_are_removed_unless_held),
+        TEST(half_a_copy_is_removed_after_an_hour),
         TEST(use_of_a_copy_renews_it),
     };
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,10 +20,12 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "board/board.h"
 #include "board/control.h"
 #include "board/sealed.h"
 #include "supervisor/parcel.h"
+
+#define PACKET   128u /* descriptors that a packet of ours has room for */
+#define MAX_SENT 200
 
 struct fixture {
     int fds[2];                       /* who sends, who receives */
@@ -145,19 +148,19 @@ static void no_plugin_at_all_is_whole_too(void **state)
     expect_whole(*state, 0);
 }
 
-static void as_many_plugins_as_the_board_has_places_for_fit(void **state)
+static void packet_is_full(void **state)
 {
-    expect_whole(*state, SX_BOARD_MAX_PLUGINS);
+    expect_whole(*state, PACKET - 1);
 }
 
-static void one_plugin_more_is_refused_where_it_is_sent(void **state)
+static void plugins_take_more_packets_than_one(void **state)
 {
-    struct fixture *f = *state;
-    struct sx_copies sent = make_copies(SX_BOARD_MAX_PLUGINS + 1), found;
+    expect_whole(*state, PACKET);
+}
 
-    assert_int_equal(sx_parcel_send(f->fds[0], &sent, &f->notices, &f->faults), SX_ERR_BUSY);
-    assert_int_equal(receive(f, &found), SX_ERR_MISSING);
-    sx_copies_destroy(&sent);
+static void plugins_take_many_packets(void **state)
+{
+    expect_whole(*state, 3 * PACKET + 7);
 }
 
 static void what_was_noticed_comes_along(void **state)
@@ -237,11 +240,11 @@ static void send_text(struct fixture *f, const char *text, size_t len, bool is_s
 {
     union {
         struct cmsghdr head;
-        char space[CMSG_SPACE(sizeof(int) * 4)];
+        char space[CMSG_SPACE(sizeof(int) * MAX_SENT)];
     } more = { .space = { 0 } };
     struct iovec part = { .iov_base = (char *)(uintptr_t) "p", .iov_len = 1 };
     struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &more };
-    int fds[4];
+    int fds[MAX_SENT];
 
     if (is_sealed) {
         assert_int_equal(sx_sealed_create("text", text, len, false, &fds[0]), 0);
@@ -297,24 +300,54 @@ static void parcel_of_another_form_is_refused_and_nothing_of_it_kept(void **stat
     }
 }
 
-/* The kernel gives as many as fit. */
-static void no_descriptor_is_kept_where_some_have_no_room(void **state)
+/* The kernel gives as many as there is room for. */
+static void packet_of_more_descriptors_than_ours_is_refused(void **state)
 {
     struct fixture *f = *state;
+
+    for (size_t n = PACKET; n < PACKET + 4; n++) {
+        struct sx_copies found = { .list_fd = -1 };
+
+        send_text(f, "", 1, true, n);
+        assert_int_equal(receive(f, &found), SX_ERR_IO);
+        assert_int_equal(errno, EMFILE);
+        assert_null(found.v);
+        assert_int_equal(count_descriptors(), f->n_open);
+    }
+}
+
+/* As many as the process may have, and n more. */
+static void expect_no_room(struct fixture *f, rlim_t n)
+{
     struct sx_copies sent = make_copies(8), found = { .list_fd = -1 };
     struct rlimit old, low;
+    int next, rc, error;
 
     assert_int_equal(sx_parcel_send(f->fds[0], &sent, &f->notices, &f->faults), 0);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-    low = old;
-    low.rlim_cur = (rlim_t)sent.v[7].fd + 4;
+    next = dup(f->fds[0]); /* the lowest that is free */
+    (void)close(next);
+    low = (struct rlimit){ (rlim_t)next + n, old.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 
-    assert_int_equal(receive(f, &found), SX_ERR_IO);
+    rc = receive(f, &found);
+    error = errno;
 
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(rc, SX_ERR_IO);
+    assert_int_equal(error, EMFILE);
     assert_null(found.v);
     sx_copies_destroy(&sent);
+}
+
+static void no_descriptor_is_kept_where_some_have_no_room(void **state)
+{
+    expect_no_room(*state, 4);
+}
+
+static void no_room_at_all_is_told_as_such(void **state)
+{
+    expect_no_room(*state, 0);
 }
 
 int main(void)
@@ -323,14 +356,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(copies_come_in_their_order_with_their_descriptors),
         TEST(no_plugin_at_all_is_whole_too),
-        TEST(as_many_plugins_as_the_board_has_places_for_fit),
-        TEST(one_plugin_more_is_refused_where_it_is_sent),
+        TEST(packet_is_full),
+        TEST(plugins_take_more_packets_than_one),
+        TEST(plugins_take_many_packets),
         TEST(what_was_noticed_comes_along),
         TEST(faults_come_instead_of_copies),
         TEST(lock_of_a_copy_outlives_who_sent_it),
         TEST(nothing_was_sent),
         TEST(parcel_of_another_form_is_refused_and_nothing_of_it_kept),
+        TEST(packet_of_more_descriptors_than_ours_is_refused),
         TEST(no_descriptor_is_kept_where_some_have_no_room),
+        TEST(no_room_at_all_is_told_as_such),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
