@@ -21,8 +21,9 @@ def compile_all(out):
     for name in ("single", "crowd", "first", "idle", "gap", "slow"):
         compile_c(f"load/{name}.c", out / name)
     include = HERE.parent / "include"
-    compile_c("plugin/fifth.c", out / "fifth.so", "-shared", "-fPIC", f"-I{include}",
-              '-DSX_BUILD="bench"', "-ljansson")
+    for name in ("fifth", "never"):
+        compile_c(f"plugin/{name}.c", out / f"{name}.so", "-shared", "-fPIC", f"-I{include}",
+                  '-DSX_BUILD="bench"', "-ljansson")
 
 
 def compile_kore(target):

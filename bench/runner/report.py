@@ -112,6 +112,15 @@ def gap_table(gaps):
                   for name, rows in gaps.items()])
 
 
+def deadline_table(found):
+    return table(["a request that is over", "its 504 ms after, median", "min–max",
+                  "end of its statement ms after, median", "min–max"],
+                 [[way, *(text for i in range(2) for text in
+                          (stats.text(stats.median([r[i] for r in rows]), 1),
+                           stats.spread([r[i] for r in rows], 1)))]
+                  for way, rows in found.items()])
+
+
 # --- Targets ---------------------------------------------------------------------------
 
 
@@ -184,6 +193,9 @@ def targets(found):
         target("reload: longest gap to nginx's", stats.ratio(gaps.get(OURS), gaps.get(NGINX)), 1.0),
         target("reload that is refused: longest gap to nginx's reload",
                stats.ratio(gaps.get(f"{OURS}, refused"), gaps.get(NGINX)), 1.0),
+        target("deadline of a request to the end of its statement, the longest, ms",
+               max((r[1] for rows in found["deadline"].values() for r in rows), default=None),
+               1000, digits=0),
     ]
     return table(["what", "target", "found", ""], rows)
 
@@ -222,4 +234,5 @@ def write(file, facts, found, missing, options):
               *slow_table(found["slow"])]
     lines += ["## Hand-over to a pool thread", "", *handover_table(found["handover"])]
     lines += ["## Reload under load", "", *gap_table(found["gaps"])]
+    lines += ["## Deadline of a request", "", *deadline_table(found["deadline"])]
     file.write_text("\n".join(lines).rstrip() + "\n")
