@@ -29,12 +29,11 @@ static int lease_for_ever(sx_req *r, sx_db *db)
     return rows == NULL ? SX_EDB : sx_reply_text(r, 200, "late");
 }
 
-#define ROUTE(name, of, how) \
-    { .method = "GET", \
-      .path = "/never/" name, \
-      .of = how, \
-      .timeout_ms = DEADLINE_MS, \
-      .summary = "A statement that does not end" }
+#define ROUTE(name, of, how)                                                           \
+    {                                                                                  \
+        .method = "GET", .path = "/never/" name, .of = how, .timeout_ms = DEADLINE_MS, \
+        .summary = "A statement that does not end"                                     \
+    }
 
 static const sx_route routes[] = {
     ROUTE("read", handler, read_for_ever),
