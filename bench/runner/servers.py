@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import socket
+import tempfile
 import urllib.error
 import urllib.request
 
@@ -40,8 +41,7 @@ class Server:
 
     def __init__(self, run):
         self.run = run
-        self.home = run.out / "-".join([self.name.split()[0], str(free_port())])
-        self.home.mkdir()
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name.split()[0]}-", dir=run.out))
         self.home.chmod(0o755)
         self.port = free_port()
         self.child = None
