@@ -7,20 +7,22 @@ import time
 
 from runner import servers
 
-DEADLINE_S = 0.3  # of the routes of plugin/never.c
+DEADLINE_S = 0.3  # of the routes /never of tests/plugins/faults.c
 WAYS = ("read", "write", "lease")
 GIVE_UP_S = 30
 RUNNING = ("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> "
-           "pg_backend_pid() AND query LIKE '%pg_sleep(3600), ''never''%'")
+           "pg_backend_pid() AND query LIKE '%pg_sleep(3600), ''never%'")
 
 
 class OursNever(servers.OursWithDatabase):
+    """With the plugin of the tests that misbehaves on demand."""
+
     def __init__(self, run):
         super().__init__(run)
         file = self.config / "testing.json"
         overlay = json.loads(file.read_text())
-        overlay["plugins"]["never"] = {"path": str(run.out / "never.so"), "enabled": True,
-                                       "grants": ["db", "blocking"]}
+        overlay["plugins"]["faults"] = {"path": str(run.out / "faults.so"), "enabled": True,
+                                        "grants": ["db", "blocking", "stream"]}
         file.write_text(json.dumps(overlay))
 
 

@@ -21,9 +21,10 @@ def compile_all(out):
     for name in ("single", "crowd", "first", "idle", "gap", "slow"):
         compile_c(f"load/{name}.c", out / name)
     include = HERE.parent / "include"
-    for name in ("fifth", "never"):
-        compile_c(f"plugin/{name}.c", out / f"{name}.so", "-shared", "-fPIC", f"-I{include}",
-                  '-DSX_BUILD="bench"', "-ljansson")
+    for source in ("plugin/fifth.c", "../tests/plugins/faults.c"):
+        target = out / pathlib.Path(source).with_suffix(".so").name
+        compile_c(source, target, "-shared", "-fPIC", f"-I{include}", '-DSX_BUILD="bench"',
+                  "-ljansson")
 
 
 def compile_kore(target):

@@ -23,12 +23,6 @@
 
 #define MAX_FAULTS_BYTES (32u * 1024)
 
-static void log_faults(const struct sx_supervisor *sup, const struct sx_report *rep)
-{
-    for (size_t i = 0; i < rep->n_faults; i++)
-        sx_log_line(sup->log, SX_LOG_ERROR, NULL, "%s", rep->faults[i]);
-}
-
 /* Who gave the command reads every fault. */
 static void tell_faults(struct sx_supervisor *sup, const struct sx_report *rep)
 {
@@ -239,7 +233,7 @@ void sx_change_on_read(struct sx_supervisor *sup, int status)
         sx_supervisor_make_way(sup);
         start_checker(sup);
     } else {
-        log_faults(sup, &rep);
+        sx_supervisor_log(sup, SX_LOG_ERROR, &rep);
         tell_faults(sup, &rep);
         sup->n_generations = number; /* each attempt has one of its own */
         log_unchanged(sup, number, "the configuration has faults");

@@ -79,7 +79,7 @@ static int find_copies(const struct sx_supervisor *sup, struct sx_generation *ge
         return gen->copies.v == NULL ? SX_ERR_INVALID : 0;
     sx_report_init(&notices);
     rc = sx_copies_create(gen->config, &notices, rep, &gen->copies);
-    sx_supervisor_warn(sup, &notices);
+    sx_supervisor_log(sup, SX_LOG_WARNING, &notices);
     sx_report_finish(&notices);
     return rc;
 }

@@ -153,7 +153,7 @@ static void take_copies(struct sx_supervisor *sup, struct sx_report *rep, struct
                       rc == SX_ERR_IO        ? strerror(errno)
                       : rc == SX_ERR_MISSING ? "none have come"
                                              : "no memory");
-    sx_supervisor_warn(sup, &notices);
+    sx_supervisor_log(sup, SX_LOG_WARNING, &notices);
     sx_report_finish(&notices);
 }
 

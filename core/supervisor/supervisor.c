@@ -138,10 +138,11 @@ static void stop_child(struct sx_child *child, void *arg)
         sx_child_stop(child);
 }
 
-void sx_supervisor_warn(const struct sx_supervisor *sup, const struct sx_report *notices)
+void sx_supervisor_log(const struct sx_supervisor *sup, enum sx_log_severity severity,
+                       const struct sx_report *rep)
 {
-    for (size_t i = 0; i < notices->n_faults; i++)
-        sx_log_line(sup->log, SX_LOG_WARNING, NULL, "%s", notices->faults[i]);
+    for (size_t i = 0; i < rep->n_faults; i++)
+        sx_log_line(sup->log, severity, NULL, "%s", rep->faults[i]);
 }
 
 void sx_supervisor_make_way(const struct sx_supervisor *sup)

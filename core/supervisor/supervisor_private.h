@@ -243,8 +243,9 @@ struct sx_supervisor {
 void sx_supervisor_on_signal(struct sx_supervisor *sup, int signo);
 /* Reads what the child has said. */
 void sx_supervisor_hear(struct sx_supervisor *sup, struct sx_child *child);
-/* Logs what somebody has noticed for it. */
-void sx_supervisor_warn(const struct sx_supervisor *sup, const struct sx_report *notices);
+/* A line for each. */
+void sx_supervisor_log(const struct sx_supervisor *sup, enum sx_log_severity severity,
+                       const struct sx_report *rep);
 /* Between two steps of a change: a moment for the workers, where some serve already. */
 void sx_supervisor_make_way(const struct sx_supervisor *sup);
 /* Graceful, or quick. */

@@ -335,34 +335,28 @@ static void stop_while_the_configuration_is_read_waits_for_nobody(void **state)
     expect_log(f, "generation 2 is given up: the server stops");
 }
 
-static void reader_that_dies_changes_nothing(void **state)
+static void expect_unread(struct fixture *f, const char *mode, const char *why)
 {
-    struct fixture *f = *state;
     struct event old = start_serving(f);
 
-    write_text(f->dir, "mode", "reader=die");
+    write_text(f->dir, "mode", mode);
     signal_it(f, SIGHUP);
 
-    expect_log(
-        f,
-        "the configuration and its plugins could not be read: the process that reads them Killed");
+    expect_log(f, why);
     expect_log(f, "generation 1 goes on serving: generation 2: the configuration has faults");
     write_text(f->dir, "mode", "");
     expect_unchanged(f, &old);
 }
 
+static void reader_that_dies_changes_nothing(void **state)
+{
+    expect_unread(*state, "reader=die", "could not be read: the process that reads them Killed");
+}
+
 static void reader_that_hands_no_copies_over_changes_nothing(void **state)
 {
-    struct fixture *f = *state;
-    struct event old = start_serving(f);
-
-    write_text(f->dir, "mode", "reader=forget");
-    signal_it(f, SIGHUP);
-
-    expect_log(f, "the copies of the plugins could not be taken over: none have come");
-    expect_log(f, "generation 1 goes on serving: generation 2: the configuration has faults");
-    write_text(f->dir, "mode", "");
-    expect_unchanged(f, &old);
+    expect_unread(*state, "reader=forget",
+                  "the copies of the plugins could not be taken over: none have come");
 }
 
 static void worker_that_dies_while_the_configuration_is_read_is_replaced(void **state)
