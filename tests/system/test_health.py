@@ -121,7 +121,7 @@ def answer_for_ever(listener, size):
 
 def answer_once(listener, answer):
     conn, _ = listener.accept()
-    with conn, contextlib.suppress(ConnectionError):
+    with conn, contextlib.suppress(OSError):
         conn.recv(4096)
         conn.sendall(answer)
         conn.shutdown(socket.SHUT_WR)
