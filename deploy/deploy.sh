@@ -222,7 +222,10 @@ service_url()
 # largest REVISION=PERCENT,…: the revision that had most.
 largest()
 {
-    tr , '\n' <<<"$1" | sort -t= -k2,2nr | sed 's/=.*//;q'
+    local sorted
+
+    sorted=$(tr , '\n' <<<"$1" | sort -t= -k2,2nr)
+    printf '%s\n' "${sorted%%=*}"
 }
 
 tell()

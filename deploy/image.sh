@@ -51,11 +51,11 @@ stage()
 # The digest names what was pushed, whoever moves the tag later.
 push()
 {
-    local digest
+    local digests digest
 
     docker push "$image:$commit"
-    digest=$(docker inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$image:$commit" |
-        grep -m1 "^$image@sha256:") || die "$image:$commit has no digest of $image"
+    digests=$(docker inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$image:$commit")
+    digest=$(grep -m1 "^$image@sha256:" <<<"$digests") || die "$image:$commit has no digest of $image"
     mkdir -p "$checkout/.state"
     printf '%s\n' "$digest" >"$checkout/.state/image"
     stage build "$own_cache"

@@ -120,7 +120,9 @@ class Double:
         if words[0] == "inspect":
             name, _, tag = words[-1].rpartition(":")
             digest = hashlib.sha256(tag.encode()).hexdigest()
-            return f"elsewhere.example/{tag}@sha256:{digest}\n{name}@sha256:{digest}\n\n", False
+            others = "".join(f"elsewhere.example/{i}@sha256:{digest}\n"
+                             for i in range(state.get("other_digests", 1)))
+            return f"{others}{name}@sha256:{digest}\n{others}\n", False
         raise cloud.Refusal("docker", f"'{words[0]}' is not a docker command")
 
     # -- git

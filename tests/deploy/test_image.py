@@ -56,6 +56,17 @@ def test_a_test_that_fails_fails_the_build(papers):
     assert step(papers, "test").returncode == 1
 
 
+def test_an_image_in_many_repositories_is_pushed_by_its_digest_in_ours(papers):
+    papers.set(other_digests=500)
+    step(papers, "runtime")
+
+    done = step(papers, "push")
+
+    assert done.returncode == 0, done.stderr
+    assert (papers.root / ".state/image").read_text().startswith(f"{NAME}@sha256:")
+    assert f"{NAME}:cache" in papers.state["images"]
+
+
 def test_what_was_not_built_is_not_pushed(papers):
     done = step(papers, "push")
 

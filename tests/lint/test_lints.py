@@ -234,6 +234,22 @@ def test_libraries_finds_one_that_the_readme_does_not_name(tree):
     assert faults == ["build/release/sim-exchange: needs libz.so.1, which README.md does not name"]
 
 
+@pytest.mark.parametrize("pipe", ["grep -m1 b", "grep -qF b", "head -n 1", "sed 's/=.*//;q'",
+                                  "\n    grep -F -m1 b", "awk '{ print; exit }'", "read -r b"])
+def test_shell_finds_a_pipe_into_what_ends_early(tree, pipe):
+    status, faults = run("shell", tree(dev=f"#!/bin/bash\nset -o pipefail\na |{pipe}\n"))
+
+    assert status == 1
+    assert faults[0].startswith(f"dev:{3 + pipe.count(chr(10))}: a pipe into a command that may end")
+
+
+def test_shell_takes_what_reads_all(tree):
+    text = ("#!/bin/bash\n\n# a | head\nfalse || grep -q b c\n"
+            "true | grep -c q | sed 's/q/r/' | tail -n 1\n")
+
+    assert run("shell", tree(dev=text)) == (0, [])
+
+
 def test_shell_finds_an_unquoted_variable(tree):
     status, faults = run("shell", tree(dev="#!/bin/bash\nrm -r $1\n"))
 
