@@ -20,12 +20,19 @@ static const struct word {
     const char *text;
     size_t len;
 } words[] = {
-    [SX_CONTROL_READY] = { "ready", 5 },     [SX_CONTROL_FAILED] = { "failed", 6 },
-    [SX_CONTROL_DRAINED] = { "drained", 7 }, [SX_CONTROL_LEAVING] = { "leaving", 7 },
-    [SX_CONTROL_SERVE] = { "serve", 5 },     [SX_CONTROL_DRAIN] = { "drain", 5 },
-    [SX_CONTROL_STOP] = { "stop", 4 },       [SX_CONTROL_REOPEN] = { "reopen", 6 },
-    [SX_CONTROL_CRASHED] = { "crashed", 7 }, [SX_CONTROL_QUARANTINE] = { "quarantine", 10 },
-    [SX_CONTROL_RELEASE] = { "release", 7 }, [SX_CONTROL_STREAMS] = { "streams", 7 },
+    [SX_CONTROL_READY] = { "ready", 5 },
+    [SX_CONTROL_FAILED] = { "failed", 6 },
+    [SX_CONTROL_DRAINING] = { "draining", 8 },
+    [SX_CONTROL_DRAINED] = { "drained", 7 },
+    [SX_CONTROL_LEAVING] = { "leaving", 7 },
+    [SX_CONTROL_SERVE] = { "serve", 5 },
+    [SX_CONTROL_DRAIN] = { "drain", 5 },
+    [SX_CONTROL_STOP] = { "stop", 4 },
+    [SX_CONTROL_REOPEN] = { "reopen", 6 },
+    [SX_CONTROL_CRASHED] = { "crashed", 7 },
+    [SX_CONTROL_QUARANTINE] = { "quarantine", 10 },
+    [SX_CONTROL_RELEASE] = { "release", 7 },
+    [SX_CONTROL_STREAMS] = { "streams", 7 },
 };
 #define N_WORDS    (sizeof words / sizeof words[0])
 #define MAX_PACKET (11 + SX_CONTROL_MAX_TEXT) /* the longest word and a space */

@@ -69,6 +69,7 @@ int sx_control_adopt_spec(const struct sx_control_spec *spec);
 enum sx_control_kind {
     SX_CONTROL_READY,
     SX_CONTROL_FAILED,
+    SX_CONTROL_DRAINING, /* no new connections come to it any more */
     SX_CONTROL_DRAINED,
     SX_CONTROL_LEAVING,
     SX_CONTROL_SERVE,

@@ -5,7 +5,8 @@
  *                    \                              \                 the old is drained
  *                     `---------- any failure -------`----->  the old one goes on, and why is told
  *
- * Workers of the next generation wait for "serve", so giving it up loses no request.
+ * Workers of the next generation wait for "serve", so giving it up loses no request.  Success is
+ * told when the old ones take no connection any more: who connects then meets the new generation.
  *
  * Where nobody has served before, the first worker is started alone and takes over alone: whoever
  * waits for the server waits for one process, not for as many as there are CPUs.  A fault of one
@@ -18,9 +19,11 @@
 #include <sys/wait.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "supervisor/supervisor_private.h"
 
+#define NS_PER_MS        UINT64_C(1000000)
 #define MAX_FAULTS_BYTES (32u * 1024)
 
 /* Who gave the command reads every fault. */
@@ -171,6 +174,11 @@ static void end_finishing(struct sx_supervisor *sup)
         n_free++;
 }
 
+static bool is_settling(const struct sx_supervisor *sup)
+{
+    return sup->current != NULL && sup->current->is_whole && !sup->current->is_settled;
+}
+
 bool sx_change_is_possible(const struct sx_supervisor *sup)
 {
     uint32_t n_leaving = 0;
@@ -178,7 +186,7 @@ bool sx_change_is_possible(const struct sx_supervisor *sup)
     for (struct sx_list *at = sup->generations.next; at != &sup->generations; at = at->next)
         n_leaving += SX_MEMBER_OF(at, struct sx_generation, link)->state == SX_GENERATION_LEAVING;
     return sup->phase == SX_PHASE_SERVING && sup->current != NULL && sup->next == NULL &&
-           sup->reader == NULL && n_leaving <= 1 &&
+           sup->reader == NULL && !is_settling(sup) && n_leaving <= 1 &&
            has_room(sup); /* for a whole generation on the board */
 }
 
@@ -251,7 +259,6 @@ static void log_addresses(const struct sx_supervisor *sup, const struct sx_gener
 static void take_over(struct sx_supervisor *sup)
 {
     struct sx_generation *old = sup->current;
-    char text[64];
 
     sup->current = sup->next;
     sup->current->state = SX_GENERATION_CURRENT;
@@ -261,12 +268,11 @@ static void take_over(struct sx_supervisor *sup)
     sx_generation_serve(sup->current);
     if (old != NULL) {
         old->state = SX_GENERATION_LEAVING;
+        sup->current->settle_due_ns = sx_clock_mono_ns() + old->config->server.drain_ms * NS_PER_MS;
         sx_generation_retire(old, sup->current);
     }
     log_addresses(sup, sup->current);
     sx_change_advance(sup);
-    (void)snprintf(text, sizeof text, "generation %u serves", sup->current->number);
-    sx_command_reload_ended(sup, true, text);
 }
 
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child)
@@ -277,15 +283,46 @@ void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child)
         sx_child_serve(child);
 }
 
+/* Workers share their sockets: one that has not heard yet that it is drained may still be the one
+ * that takes a new connection, and would answer as the earlier generation does. */
+static bool is_anybody_open(const struct sx_supervisor *sup, const struct sx_generation *gen)
+{
+    for (const struct sx_list *at = sup->children.next; at != &sup->children; at = at->next) {
+        const struct sx_child *child = SX_MEMBER_OF(at, struct sx_child, link);
+
+        if (child->kind == SX_CHILD_WORKER && child->gen != gen &&
+            child->state == SX_CHILD_DRAINING && !child->is_closed)
+            return true;
+    }
+    return false;
+}
+
+/* From now on, who connects meets this generation. */
+static void settle(struct sx_supervisor *sup, struct sx_generation *gen)
+{
+    char text[64];
+
+    gen->is_settled = true;
+    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers", gen->number,
+                gen->n_seats);
+    (void)snprintf(text, sizeof text, "generation %u serves", gen->number);
+    sx_command_reload_ended(sup, true, text);
+}
+
+uint64_t sx_change_due_ns(const struct sx_supervisor *sup)
+{
+    return is_settling(sup) ? sup->current->settle_due_ns : 0;
+}
+
 void sx_change_advance(struct sx_supervisor *sup)
 {
     struct sx_generation *gen = sup->current;
 
-    if (gen == NULL || gen->is_whole || !sx_generation_all_serve(gen))
+    if (gen == NULL || gen->is_settled)
         return;
-    gen->is_whole = true;
-    sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers", gen->number,
-                gen->n_seats);
+    gen->is_whole = gen->is_whole || sx_generation_all_serve(gen);
+    if (gen->is_whole && (!is_anybody_open(sup, gen) || sx_clock_mono_ns() >= gen->settle_due_ns))
+        settle(sup, gen);
 }
 
 bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child,
@@ -331,6 +368,8 @@ void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int st
 
 void sx_change_abort(struct sx_supervisor *sup, const char *told)
 {
+    if (is_settling(sup)) /* that change has been made */
+        settle(sup, sup->current);
     if (sup->next == NULL && sup->reader == NULL)
         return;
     sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u is given up: %s",

@@ -74,6 +74,7 @@ static void on_message(struct sx_supervisor *sup, struct sx_child *child,
         keep_reason(child, m->text);
         sx_child_set_deadline(child, SX_QUICK_STOP_MS);
         break;
+    case SX_CONTROL_DRAINING: child->is_closed = true; break;
     case SX_CONTROL_DRAINED:
         if (sx_child_is_dismissed(child))
             sx_child_set_deadline(child, DRAINED_MS);
@@ -257,6 +258,7 @@ static uint64_t find_deadline(const struct sx_supervisor *sup)
 {
     uint64_t due_ns = earlier(fills_seats(sup) ? sup->stall_due_ns : 0, sx_quarantine_due_ns(sup));
 
+    due_ns = earlier(due_ns, sx_change_due_ns(sup));
     for (const struct sx_list *at = sup->children.next; at != &sup->children; at = at->next)
         due_ns = earlier(due_ns, SX_MEMBER_OF(at, struct sx_child, link)->deadline_ns);
     for (uint32_t i = 0; fills_seats(sup) && i < sup->current->n_seats; i++)

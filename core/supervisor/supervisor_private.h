@@ -82,6 +82,7 @@ struct sx_child {
     char *crash;          /* owned: its last words (board/control.h), or NULL */
     bool is_counted;      /* its fault, with its plugin's */
     bool is_late;         /* was not ready in time, and has not said why */
+    bool is_closed;       /* no new connections come to it any more */
     uint32_t stream_ms;   /* how long streams may go on in its drain */
     struct sx_stall stall;
 };
@@ -154,8 +155,10 @@ struct sx_generation {
     uint32_t n_seats;
     uint32_t n_first; /* seats of those that have to be ready before it takes over */
     uint32_t n_children;
-    bool is_whole;    /* once, all of them served */
-    bool was_hurried; /* its streams were ended */
+    bool is_whole;          /* once, all of them served */
+    bool is_settled;        /* and nobody else took connections; told */
+    uint64_t settle_due_ns; /* told then, too: somebody hangs */
+    bool was_hurried;       /* its streams were ended */
 };
 
 /* Takes config and copies in any case; copies are NULL where it has to make them, and empty where
@@ -292,8 +295,11 @@ bool sx_change_is_possible(const struct sx_supervisor *sup);
 /* The reader has died so, or was killed: it may still hang. */
 void sx_change_on_read(struct sx_supervisor *sup, int status);
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child);
-/* Notes that all workers serve, whatever has led to that. */
+/* Notes that all workers serve, whatever has led to that, and tells it when nobody of an earlier
+ * generation takes connections any more, or hangs for its drain_ms. */
 void sx_change_advance(struct sx_supervisor *sup);
+/* When to advance though nothing has happened; 0: never. */
+uint64_t sx_change_due_ns(const struct sx_supervisor *sup);
 /* Does the death of child end a start or a change that is under way? */
 bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *child,
                         bool is_own_fault);

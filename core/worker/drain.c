@@ -144,6 +144,7 @@ static void begin_drain(struct sx_worker *w)
     sx_board_set_state(w->slot, (uint32_t)uv_os_getpid(), w->spec.generation, SX_WORKER_DRAINING);
     sx_plugins_drain(w->plugins);
     sx_http_server_drain(w->http, w->idle_ms, on_http_drained, w);
+    (void)sx_control_send(w->spec.control_fd, SX_CONTROL_DRAINING, NULL);
     if (sx_plugins_kept_streams(w->plugins) == 0)
         w->stream_ms = 0;
     if (w->stream_ms > 0)

@@ -39,6 +39,37 @@ static void new_generation_takes_over_and_the_old_is_drained(void **state)
     stop_and_expect(f, SIGTERM, 0);
 }
 
+static void success_is_told_when_nobody_else_takes_connections(void **state)
+{
+    struct fixture *f = *state;
+
+    write_text(f->dir, "mode", "worker=late");
+    (void)start_serving(f);
+    expect_log(f, "generation 1 serves with 1 workers");
+    signal_it(f, SIGHUP);
+
+    expect_log(f, "it closes late");
+    expect_log(f, "generation 2 serves with 1 workers");
+    stop_and_expect(f, SIGTERM, 0);
+}
+
+static void success_does_not_wait_longer_than_a_drain(void **state)
+{
+    struct fixture *f = *state;
+    struct event old;
+
+    configure(f, "\"drain_ms\": 1,");
+    write_text(f->dir, "mode", "worker=deaf");
+    old = start_serving(f);
+    write_text(f->dir, "mode", "");
+    signal_it(f, SIGHUP);
+
+    assert_int_equal(expect_event(f, "drain").pid, old.pid);
+    expect_log(f, "generation 2 serves with 1 workers");
+    expect_log(f, "did not finish within 1001 ms and was killed");
+    stop_and_expect(f, SIGTERM, 0);
+}
+
 static void broken_configuration_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -397,6 +428,8 @@ static int run_group(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(new_generation_takes_over_and_the_old_is_drained),
+        TEST(success_is_told_when_nobody_else_takes_connections),
+        TEST(success_does_not_wait_longer_than_a_drain),
         TEST(broken_configuration_changes_nothing),
         TEST(missing_plugin_changes_nothing),
         TEST(more_workers_than_the_board_holds_change_nothing),

@@ -150,6 +150,17 @@ static inline void on_stall_signal(int signo)
     tell(fake_of_signals, "back", "");
 }
 
+/* Between the lines of the supervisor. */
+static inline void write_log(const struct fake *w, const char *line)
+{
+    char path[128];
+    int fd = open(path_in(w->dir, "log", path), O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line))
+        abort();
+    (void)close(fd);
+}
+
 /* What is open besides the standard streams and what the spec names. */
 static inline void tell_leaks(const struct fake *w)
 {
@@ -252,6 +263,11 @@ static inline bool fake_hear(struct fake *w, const struct sx_control_message *m)
     case SX_CONTROL_DRAIN:
         (void)snprintf(numbers, sizeof numbers, "%u %u", m->delay_ms, m->grace_ms);
         tell(w, "drain", numbers);
+        if (is_mode(w, "deaf"))
+            return false;
+        if (is_mode(w, "late"))
+            write_log(w, "it closes late\n");
+        (void)sx_control_send(w->spec.control_fd, SX_CONTROL_DRAINING, NULL);
         if (is_mode(w, "stubborn"))
             return false;
         if (is_mode(w, "slow") || is_mode(w, "leave"))
