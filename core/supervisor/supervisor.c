@@ -23,7 +23,8 @@
 
 #define NS_PER_MS  UINT64_C(1000000)
 #define MAX_EVENTS 32
-#define DRAINED_MS 2000u /* from "drained" to the exit: a plugin's stop runs here */
+#define FAILED_MS  5000u /* from "failed" to the exit */
+#define DRAINED_MS 5000u /* from "drained" to the exit: a plugin's stop runs here */
 
 /* --- what children say ------------------------------------------------------------------- */
 
@@ -72,7 +73,7 @@ static void on_message(struct sx_supervisor *sup, struct sx_child *child,
     case SX_CONTROL_READY: on_ready(sup, child); break;
     case SX_CONTROL_FAILED:
         keep_reason(child, m->text);
-        sx_child_set_deadline(child, SX_QUICK_STOP_MS);
+        sx_child_set_deadline(child, FAILED_MS);
         break;
     case SX_CONTROL_DRAINING: child->is_closed = true; break;
     case SX_CONTROL_DRAINED:

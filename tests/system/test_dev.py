@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import database
+from harness import database, process
 from harness.process import CHECKOUT, sees_others
 
 
@@ -154,8 +154,9 @@ def test_every_package_has_its_reason(name):
 
 def test_a_port_that_somebody_has_is_noticed(tmp_path):
     run = f'. "{CHECKOUT}/scripts/run.sh"; run_is_taken "$1" && echo taken || echo free'
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = str(other.getsockname()[1])
+    number = process.free_port()  # and nobody else's
+    port = str(number)
+    with socket.create_server(("127.0.0.1", number)):
         while_open = bash(run, tmp_path, port).stdout
 
     assert (while_open, bash(run, tmp_path, port).stdout) == ("taken\n", "free\n")

@@ -6,7 +6,7 @@ import pytest
 
 from harness import database
 from harness.fault_proxy import Proxy
-from harness.marked import Traffic
+from harness.marked import LATE_S, Traffic
 from harness.postgres import Postgres
 from harness.replica import Replica, kill_all, url_of_both
 from harness.wait import until
@@ -38,7 +38,7 @@ def rows(url, traffic):
 
 
 def check(server, pids, traffic, url):
-    faults = list(traffic.faults(rows(url, traffic), 7))
+    faults = list(traffic.faults(rows(url, traffic), LATE_S))
     assert not faults, "\n".join(faults[:20])
     assert {a.status for a in traffic.answers} <= {200, 503, 504}, traffic.statuses()
     assert server.workers() == pids

@@ -10,7 +10,7 @@ from harness import process, wait, wire
 
 SHIPPED = process.CHECKOUT / "build/release"
 PLUGINS = ["hello", "site", "techempower", "probe"]
-SLOW_S = 60
+SLOW_S = 250
 TARGETS = ["/hello", "/hello/Ada", "/", "/static/site.css", "/json", "/plaintext", "/db",
            "/queries?queries=5", "/updates?queries=5", "/cached-queries?count=5", "/fortunes",
            "/probe/ok", "/probe/token/abc", "/probe/sleep?ms=1", "/probe/work?ms=1",
@@ -24,7 +24,7 @@ def test_nothing_is_left_behind_and_nothing_is_touched_that_is_not_ours(new_data
     build = SHIPPED
     url = new_database()
     config = process.write_config(build, tmp_path, tmp_path / "config",
-                                  {"server": {"start_ms": 60000}}, PLUGINS, url)
+                                  {"server": {"start_ms": SLOW_S * 1000}}, PLUGINS, url)
     done = process.run(build, tmp_path, ["migrate", "--config", config])
     assert done.returncode == 0, done.stderr
     port = process.free_port()
@@ -36,15 +36,15 @@ def test_nothing_is_left_behind_and_nothing_is_touched_that_is_not_ours(new_data
             env=process.environment({"PORT": str(port)}), cwd=tmp_path, stdin=subprocess.DEVNULL,
             stdout=out, stderr=subprocess.STDOUT)
     try:
-        wait.until(lambda: is_ready(server, port), "a ready server")
+        wait.until(lambda: is_ready(server, port), "a ready server", SLOW_S)
         for target in TARGETS * 3:
             ask(port, "GET", target)
         for _ in range(3):
             ask(port, "POST", "/probe/json", b'{"a": [1, 2.5, null]}')
             ask(port, "POST", "/probe/json", b'{"a": [1, 2.5, nul')
         server.send_signal(signal.SIGHUP)
-        wait.until(lambda: len(list(tmp_path.glob("valgrind.*"))) >= 5, "a reader, a checker and a worker")
-        wait.until(lambda: b"generation 2 serves" in (tmp_path / "out").read_bytes(), "a reload")
+        wait.until(lambda: len(list(tmp_path.glob("valgrind.*"))) >= 5, "a reader, a checker and a worker", SLOW_S)
+        wait.until(lambda: b"generation 2 serves" in (tmp_path / "out").read_bytes(), "a reload", SLOW_S)
         ask(port, "GET", "/db")
         server.terminate()
         assert server.wait(SLOW_S) == 0

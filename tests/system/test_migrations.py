@@ -1,5 +1,6 @@
 """Migrations: each step once, whole or not at all, and no server on a schema that its plugins do
 not expect."""
+import re
 import secrets
 import subprocess
 
@@ -171,7 +172,7 @@ def test_reload_refuses_a_step_that_was_not_applied(server, orders, tmp_path):
     assert s.get(f"/{name}").status == 200
 
 
-SOON = {"http": {"request_ms": 300}}  # how long a request waits for its turn
+SOON = {"http": {"request_ms": 2000}}  # how long a request waits for its turn
 
 
 def why_not_ready(s):
@@ -215,14 +216,15 @@ def test_a_server_that_nobody_can_reach_is_waited_for(server, tmp_path):
 def test_a_history_that_is_locked_does_not_keep_a_start_waiting(server, new_database):
     """By a long transaction.  Whether the schema is right is not known then; all else is served."""
     url = new_database()
-    keys = {"pool_size": 1, "statement_ms": 500, "budget": "require"}
+    keys = {"pool_size": 1, "budget": "require"}
     first = server({"database": keys}, plugins=["probe", "hello"], url=url)
     with database.connected(url) as conn, conn.cursor() as cursor:
         cursor.execute("BEGIN; LOCK TABLE probe.sx_migrations IN ACCESS EXCLUSIVE MODE")
         s = server({"database": keys}, plugins=["probe", "hello"], url=url, migrate=False)
 
         line = s.wait_line("migrations could not be verified")
-        assert "statement timeout" in line["message"] and line["severity"] == "WARNING"
+        assert re.search("statement timeout|did not answer within", line["message"])
+        assert line["severity"] == "WARNING"
         assert s.get("/probe/db/write?tok=abc").text == "abc"
     assert first.get("/probe/db/read?tok=abc").text == "abc"
 

@@ -541,7 +541,7 @@ def test_temporary_file_lives_as_long_as_its_generation(google, server, tmp_path
 
 def test_deadline_ends_a_start_that_nobody_answers(google, config_dir, program):
     """A socket that takes connections and says nothing."""
-    folder = config_dir({"app_secret": "sm://p/key#1", "secrets": {"deadline_ms": 300}})
+    folder = config_dir({"app_secret": "sm://p/key#1", "secrets": {"deadline_ms": 800}})
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -549,7 +549,7 @@ def test_deadline_ends_a_start_that_nobody_answers(google, config_dir, program):
         done = program("serve", "--config", folder, env={**google.env(), "GCE_METADATA_HOST": host})
 
     assert done.returncode == 2
-    assert f"sm://p/key#1: {host}: no answer within 300 ms" in done.stderr
+    assert f"sm://p/key#1: {host}: no answer within 800 ms" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

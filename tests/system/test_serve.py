@@ -50,7 +50,7 @@ def test_a_plugin_is_stopped_when_none_of_its_code_runs_any_more(server):
                wants_database=False)
     with s.connect() as conn:
         conn.send(b"GET /linger?ms=200 HTTP/1.1\r\nHost: t\r\n\r\n")
-        s.wait_line("GET /_sx/ready 200")
+        s.wait_line("begins to linger")
 
         s.signal(signal.SIGTERM)
         assert s.wait_end() == 0

@@ -35,8 +35,11 @@ def test_waiting_is_not_keeping_the_loop(faults):
             assert conn.request("GET", path).status == 200
         assert conn.request("GET", "/faults/never/read").status == 504
 
-    assert not any(KEPT.search(str(one.get("message"))) or "loop" in str(one.get("message"))
-                   for one in faults.lines)
+    # A worker that gets no CPU for 100 ms may be told of: never for the time that it waited.
+    kept = [int(found.group(1)) for one in faults.lines
+            if (found := KEPT.search(str(one.get("message"))))]
+    assert all(ms < 900 for ms in kept), kept
+    assert not any("does not come back" in str(one.get("message")) for one in faults.lines)
 
 
 def test_a_loop_that_counts_for_ever_is_ended_and_costs_its_own_request(faults):
@@ -77,6 +80,8 @@ def test_a_loop_that_is_kept_inside_a_library_is_killed_with_its_stack(faults):
 def test_a_handler_that_never_answers_is_answered_for_and_its_statement_cancelled(server, how):
     """More of them than there are connections and threads: nothing of them stays."""
     s = server({"server": {"pool_threads": 2}, "database": {"pool_size": 3}}, plugins=FAULTS)
+    assert s.get("/probe/db/write?tok=a").status == 200  # connections that are there
+    assert s.get("/faults/leave-open?what=table").status == 200
     running = ("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE %s "
                "AND pid <> pg_backend_pid()")
 
@@ -84,7 +89,7 @@ def test_a_handler_that_never_answers_is_answered_for_and_its_statement_cancelle
     for _ in range(6):
         answer = s.get(f"/faults/never/{how}")
         assert (answer.status, answer.json["code"]) in allowed
-        if how == "lease":  # the one before may still be on its way out, for as long
+        if how in ("write", "lease"):  # the one before may still be on its way out, for as long
             allowed |= {(503, "database_busy"), (503, "database_away")}  # or lost on its way
 
     wait.until(lambda: s.query(running, "%pg_sleep(3600), \'never%")[0][0] == 0,

@@ -1,15 +1,13 @@
 """WebSockets over sockets: what comes in pieces, who does not read, who does not answer, and what
 a worker's end, a crash, a reload and a quarantine mean to those that are open."""
-import contextlib
 import os
-import pathlib
 import re
 import signal
 import socket
 
 import pytest
 
-from harness import wait
+from harness import process, wait
 from harness import websocket as ws
 
 FAULTS = {"faults": {"mount": {"prefix": "/faults"}}}
@@ -119,13 +117,18 @@ def test_a_reader_that_does_not_read_is_left(server):
 
 def test_who_is_silent_is_asked_and_left(server):
     s = server({"http": {"ws_ping_ms": 200}}, plugins=["probe"])
-    with connect(s) as c, connect(s) as dead:
-        for _ in range(3):
+    with connect(s) as dead:
+        assert dead.frame() == (ws.PING, b"")
+        assert dead.is_over()
+
+
+def test_who_answers_stays(server):
+    s = server({"http": {"ws_ping_ms": 2000}}, plugins=["probe"])
+    with connect(s) as c:
+        for _ in range(2):  # the second asks whether the first answer counted
             opcode, payload = c.frame()
             assert opcode == ws.PING
             c.send(ws.frame(ws.PONG, payload))
-        assert dead.frame() == (ws.PING, b"")
-        assert dead.is_over()
         c.text("alive")
         assert c.message() == "alive"
 
@@ -160,9 +163,10 @@ def test_a_crash_in_a_message_is_contained(server):
     with connect(s) as other, connect(s, "/faults/ws") as bystander, connect(s, "/faults/ws") as c:
         c.text("fine")
         assert c.message() == "fine"
-        c.text("segv")
+        with process.stopped(*s.workers()):  # so that it finds both
+            c.text("segv")
+            other.text("here?")
         assert c.closed() == 1011
-        other.text("here?")
         assert other.message() == "here?"
         assert other.closed() == 1001  # the process that had the fault goes
         assert bystander.closed() == 1011
@@ -181,25 +185,13 @@ def test_a_message_that_keeps_the_loop_is_ended_by_the_watchdog(server):
     wait.until(lambda: s.get("/probe/ok").status == 200, "an answer")
 
 
-@contextlib.contextmanager
-def stopped(pid):
-    """A worker that takes nothing: the others do."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        wait.until(lambda: pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] == "T",
-                   "its stop")
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def test_a_quarantined_plugin_opens_none_and_those_that_are_open_go_on(server):
     s = server({"quarantine": {"crashes": 1, "first_s": 3600}, "server": {"workers": 2}},
                plugins={"probe": {}, **FAULTS}, env=CONTAINED)
     one, another = s.workers()
-    with stopped(another):
+    with process.stopped(another):
         culprit = connect(s, "/faults/ws")
-    with stopped(one):
+    with process.stopped(one):
         others = [connect(s, "/faults/ws") for _ in range(3)]
     culprit.text("segv")
     assert culprit.closed() == 1011

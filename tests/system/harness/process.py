@@ -1,4 +1,5 @@
 """The program under test as a process: its configuration, its start, its lines, its end."""
+import contextlib
 import copy
 import json
 import os
@@ -12,6 +13,7 @@ import time
 import zlib
 
 from harness import database
+from harness import wait
 from harness import wire
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
@@ -115,6 +117,18 @@ def free_port():
 
 def release_port(port):
     _reserved.pop(port).close()
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """A worker that takes nothing: the others do."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait.until(lambda: pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] == "T",
+                   "its stop")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 class Server:

@@ -1,4 +1,5 @@
 """A standby of a test's own PostgreSQL, which replicates synchronously and can be promoted."""
+import contextlib
 import os
 import pathlib
 import re
@@ -51,7 +52,8 @@ def kill_all(postgres):
     """As a machine that loses its power."""
     victims = [postgres.pid, *children(postgres.pid)]
     for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # they see the end of the first, too
+            os.kill(pid, signal.SIGKILL)
     until(lambda: all(is_gone(pid) for pid in victims), "nothing of it is left")
 
 
