@@ -8,6 +8,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SYSTEM = HERE.parent / "system"
 sys.path[:0] = [str(HERE), str(SYSTEM)]
 
+import commands  # noqa: E402
 import dialect  # noqa: E402
 from harness import database, fixtures, process  # noqa: E402
 
@@ -38,6 +39,7 @@ def migrated(build, cluster, tmp_path_factory):
                                   {"exchange": {"options": dialect.OPTIONS}}, url)
     done = process.run(build, home, ["migrate", "--config", folder])
     assert done.returncode == 0, done.stdout + done.stderr
+    commands.wait_for_locks(url, "60s")
     database.query(url, "CREATE TABLE public.first AS SELECT * FROM exchange.instrument")
     yield url
     database.drop(cluster, url)

@@ -371,6 +371,7 @@ def test_expired_artists_give_all_orders_back(client):
 
 def test_a_lock_that_is_held_too_long_is_told(client, exchange_database):
     """The instrument's or a balance's: 55P03, and nothing has happened."""
+    commands.wait_for_locks(exchange_database, "2s")
     account, other = client.open(**RICH), client.open(**RICH)
     bids = [placed(client, "BTC-USD", Ask(account, BUY, price=10, lots=1)),
             placed(client, "ETH-USD", Ask(other, BUY, price=10, lots=1))]
@@ -387,6 +388,7 @@ def test_a_lock_that_is_held_too_long_is_told(client, exchange_database):
         results = at_once(*calls)
     assert [getattr(fault, "pgcode", fault) for fault in results] == ["55P03"] * len(calls)
     assert [seq_of(client, symbol) for symbol in ("BTC-USD", "ETH-USD")] == [1, 1]
+    commands.wait_for_locks(exchange_database, "60s")
 
 
 def test_an_id_whose_first_order_is_rolled_back_is_free_again(client, exchange_database):

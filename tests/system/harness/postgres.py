@@ -67,12 +67,6 @@ class Postgres:
         except database.psycopg2.OperationalError:
             return None
 
-    def signal_backends(self, number, application_name="sim-exchange"):
-        """To the processes behind the connections of the server."""
-        for row in database.query(self.url, "SELECT pid FROM pg_stat_activity"
-                                            " WHERE application_name = %s", application_name):
-            os.kill(row[0], number)
-
     def finish(self):
         if self.again is not None and self.again.poll() is None:
             self.stop()

@@ -14,6 +14,7 @@
 #include "db.h"
 #include "pg.h"
 
+static const uint64_t NS_PER_S = 1000000000;
 static const uint32_t sizes[] = { 1, 2, 3 };
 
 /* A handler on a thread of its own, with its lease. */
@@ -331,7 +332,7 @@ static void statement_ends_at_the_deadline_of_its_request(void **state)
 
     open_pool(&db, state, 2);
     memset(&t, 0, sizeof t);
-    t.deadline_ns = uv_hrtime() + 200000000;
+    t.deadline_ns = uv_hrtime() + 2 * NS_PER_S;
     start_task(&t, &db, hold);
     finish_task(&t);
 
@@ -356,7 +357,7 @@ static void success_of_a_cancelled_statement_is_no_acknowledgement(void **state)
 
     open_pool(&db, state, 2);
     memset(&t, 0, sizeof t);
-    t.deadline_ns = uv_hrtime() + 200000000;
+    t.deadline_ns = uv_hrtime() + 2 * NS_PER_S;
     start_task(&t, &db, succeed_all_the_same);
     finish_task(&t);
 
@@ -497,7 +498,7 @@ static void pool_closes_when_its_last_lease_has_ended(void **state)
 
     open_pool(&db, state, 2);
     memset(&t, 0, sizeof t);
-    t.deadline_ns = uv_hrtime() + 2000000000;
+    t.deadline_ns = uv_hrtime() + 2 * NS_PER_S;
     start_task(&t, &db, hold);
     await_started(state);
 

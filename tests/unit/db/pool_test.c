@@ -257,7 +257,7 @@ static void fast_statement_is_not_queued_behind_a_slow_one(void **state)
     struct sx_test_db db;
 
     open_pool(&db, state, 3);
-    sx_test_op_init(&slow, &db.owner, "SELECT pg_sleep(0.5)", 0);
+    sx_test_op_init(&slow, &db.owner, "SELECT 'a slow one' FROM pg_sleep(9)", 0);
     sx_test_op_submit(&db, &slow);
     sx_test_op_init(&middle, &db.owner, "SELECT pg_sleep(0.1)", SX_DB_READ_ONLY);
     sx_test_op_submit(&db, &middle);
@@ -267,6 +267,8 @@ static void fast_statement_is_not_queued_behind_a_slow_one(void **state)
 
     assert_true(fast.is_ok);
     assert_false(slow.is_done);
+    sx_test_sql(db.set.url, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                            " WHERE query LIKE '%a slow one%' AND pid <> pg_backend_pid()");
     sx_test_db_run(&db, &slow.is_done);
     sx_test_db_finish(&db);
 }
@@ -325,8 +327,8 @@ static void forgotten_operation_is_never_told(void **state)
     sx_test_op_init(&queued, &db.owner, "SELECT 1", 0);
     sx_test_op_submit(&db, &queued);
     assert_true(db.m->forget(db.pool, &queued.op));
-    sx_test_op_init(&write, &db.owner, "SELECT pg_sleep(0.02)", 0);
-    sx_test_op_init(&sent, &db.owner, "SELECT 2 FROM pg_sleep(0.02)", SX_DB_READ_ONLY);
+    sx_test_op_init(&write, &db.owner, "SELECT pg_sleep(1)", 0);
+    sx_test_op_init(&sent, &db.owner, "SELECT 2", SX_DB_READ_ONLY); /* behind it */
     sx_test_op_submit(&db, &write);
     sx_test_op_submit(&db, &sent);
     while (sent.op.state != SX_DB_OP_SENT)
