@@ -1,7 +1,7 @@
 /*
  * board/control.c - messages between supervisor and worker.
  *
- * Sending uses nothing but memcpy and sendmsg, because a worker says "leaving" from the signal
+ * Sending uses nothing but memcpy and a packet, because a worker says "leaving" from the signal
  * handler that contains a fault.
  */
 #include "board/control.h"
@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "board/packet.h"
 
 static const struct word {
     const char *text;
@@ -44,27 +45,6 @@ int sx_control_open(int ret_fds[2])
                : SX_ERR_IO;
 }
 
-static int send_message(int fd, const struct msghdr *m)
-{
-    ssize_t n;
-
-    do {
-        n = sendmsg(fd, m, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
-    if (n >= 0)
-        return 0;
-    if (errno == EAGAIN || errno == ENOBUFS)
-        return SX_ERR_BUSY;
-    return errno == EPIPE || errno == ECONNRESET ? SX_ERR_CLOSED : SX_ERR_IO;
-}
-
-static int send_packet(int fd, const char *data, size_t len)
-{
-    struct iovec part = { .iov_base = (char *)(uintptr_t)data, .iov_len = len };
-
-    return send_message(fd, &(struct msghdr){ .msg_iov = &part, .msg_iovlen = 1 });
-}
-
 int sx_control_send(int fd, enum sx_control_kind kind, const char *text)
 {
     char packet[MAX_PACKET];
@@ -77,7 +57,7 @@ int sx_control_send(int fd, enum sx_control_kind kind, const char *text)
         memcpy(packet + len, text, n);
         len += n;
     }
-    return send_packet(fd, packet, len);
+    return sx_packet_send(fd, packet, len, NULL, 0);
 }
 
 int sx_control_send_drain(int fd, uint32_t delay_ms, uint32_t grace_ms)
@@ -91,27 +71,12 @@ int sx_control_send_drain(int fd, uint32_t delay_ms, uint32_t grace_ms)
     return sx_control_send(fd, SX_CONTROL_DRAIN, numbers);
 }
 
-/* Room for one descriptor, aligned as its header wants it. */
-union attachment {
-    struct cmsghdr head;
-    char space[CMSG_SPACE(sizeof(int))];
-};
-
 int sx_control_send_output(int fd)
 {
     const struct word *word = &words[SX_CONTROL_REOPEN];
-    struct iovec part = { .iov_base = (char *)(uintptr_t)word->text, .iov_len = word->len };
-    union attachment more = { .space = { 0 } };
     const int output = STDOUT_FILENO;
 
-    more.head.cmsg_level = SOL_SOCKET;
-    more.head.cmsg_type = SCM_RIGHTS;
-    more.head.cmsg_len = CMSG_LEN(sizeof output);
-    memcpy(CMSG_DATA(&more.head), &output, sizeof output);
-    return send_message(fd, &(struct msghdr){ .msg_iov = &part,
-                                              .msg_iovlen = 1,
-                                              .msg_control = &more,
-                                              .msg_controllen = sizeof more.space });
+    return sx_packet_send(fd, word->text, word->len, &output, 1);
 }
 
 static int parse_u32(const char *data, size_t len, uint32_t *ret_value)
@@ -156,43 +121,21 @@ static int parse_message(const char *data, size_t len, struct sx_control_message
     return i == SX_CONTROL_DRAIN ? parse_drain(m) : 0;
 }
 
-/* The descriptor that came along, or -1; there is room for one. */
-static int take_descriptor(struct msghdr *m)
-{
-    const struct cmsghdr *head = CMSG_FIRSTHDR(m);
-    int fd = -1;
-
-    if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-        head->cmsg_len == CMSG_LEN(sizeof fd))
-        memcpy(&fd, CMSG_DATA(head), sizeof fd);
-    return fd;
-}
-
 int sx_control_receive(int fd, struct sx_control_message *ret_message)
 {
-    char packet[MAX_PACKET + 1];
-    struct iovec part = { .iov_base = packet, .iov_len = sizeof packet };
-    union attachment more = { .space = { 0 } };
-    struct msghdr m = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &more, .msg_controllen = sizeof more.space
-    };
-    ssize_t n;
-    int rc, came;
+    char data[MAX_PACKET + 1];
+    struct sx_packet packet;
+    int rc = sx_packet_receive(fd, data, sizeof data, &packet);
 
-    do {
-        n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno == EAGAIN)
-        return SX_ERR_BUSY;
-    if (n <= 0)
-        return SX_ERR_CLOSED; /* end of file, or reset by a peer that died with unread data */
-    came = take_descriptor(&m);
-    rc = parse_message(packet, (size_t)n, ret_message);
-    if (came >= 0 && (rc != 0 || ret_message->kind != SX_CONTROL_REOPEN)) {
-        (void)close(came);
-        came = -1;
+    if (rc != 0)
+        return rc == SX_ERR_BUSY ? rc : SX_ERR_CLOSED;
+    rc = parse_message(data, packet.len, ret_message);
+    ret_message->fd = -1;
+    if (rc == 0 && ret_message->kind == SX_CONTROL_REOPEN && packet.n_fds == 1) {
+        ret_message->fd = packet.fds[0];
+        packet.n_fds = 0;
     }
-    ret_message->fd = came;
+    sx_packet_close(&packet);
     return rc;
 }
 

@@ -11,21 +11,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "board/packet.h"
 #include "board/sealed.h"
 
 #define MAX_TEXT_BYTES (16u << 20)
-#define MAX_FDS        128u /* of a packet; the kernel takes 253 */
-
-/* Room for the descriptors, aligned as their header wants it. */
-union attachment {
-    struct cmsghdr head;
-    char space[CMSG_SPACE(sizeof(int) * MAX_FDS)];
-};
 
 /* --- packing ---------------------------------------------------------------------------------- */
 
@@ -60,38 +53,20 @@ static int seal_text(const struct sx_copies *copies, const struct sx_report *not
     return rc;
 }
 
-static int send_packet(int fd, const int *fds, size_t n)
-{
-    char byte = 'p';
-    struct iovec part = { .iov_base = &byte, .iov_len = 1 };
-    union attachment more = { .space = { 0 } };
-    struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &more };
-    ssize_t sent;
-
-    m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
-    more.head.cmsg_level = SOL_SOCKET;
-    more.head.cmsg_type = SCM_RIGHTS;
-    more.head.cmsg_len = CMSG_LEN(sizeof(int) * n);
-    memcpy(CMSG_DATA(&more.head), fds, sizeof(int) * n);
-    do
-        sent = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
-    return sent == 1 ? 0 : SX_ERR_IO;
-}
-
 static int send_all(int fd, int text_fd, const struct sx_copies *copies)
 {
     size_t n_all = 1 + (copies == NULL ? 0 : copies->n);
-    int fds[MAX_FDS], rc = 0;
+    int fds[SX_PACKET_MAX_FDS], rc = 0;
 
     for (size_t at = 0, n = 0; at < n_all && rc == 0; at++) {
         fds[n++] = at == 0 ? text_fd : copies->v[at - 1].fd;
-        if (n < MAX_FDS && at + 1 < n_all)
+        if (n < SX_PACKET_MAX_FDS && at + 1 < n_all)
             continue;
-        rc = send_packet(fd, fds, n);
+        rc = sx_packet_send(fd, "p", 1, fds, n);
         n = 0;
     }
-    return rc;
+    return rc == 0 ? 0
+                   : SX_ERR_IO; /* nobody is there to read them, or reads: errno tells it, too */
 }
 
 int sx_parcel_send(int fd, const struct sx_copies *copies, const struct sx_report *notices,
@@ -125,48 +100,32 @@ static void finish_arrival(struct arrival *a)
     free(a->fds);
 }
 
-static int take_descriptors(const struct cmsghdr *head, struct arrival *a)
+static int take_descriptors(struct sx_packet *packet, struct arrival *a)
 {
-    size_t n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    int *fds = realloc(a->fds, (a->n + MAX_FDS) * sizeof *fds);
-    int lost;
+    int *fds = realloc(a->fds, (a->n + SX_PACKET_MAX_FDS) * sizeof *fds);
 
-    if (fds != NULL) {
-        memcpy(fds + a->n, CMSG_DATA(head), n * sizeof(int));
-        a->fds = fds;
-        a->n += n;
-        return 0;
+    if (fds == NULL) {
+        sx_packet_close(packet);
+        return SX_ERR_NOMEM;
     }
-    for (size_t i = 0; i < n; i++) {
-        memcpy(&lost, CMSG_DATA(head) + i * sizeof lost, sizeof lost);
-        (void)close(lost);
-    }
-    return SX_ERR_NOMEM;
+    memcpy(fds + a->n, packet->fds, packet->n_fds * sizeof *fds);
+    a->fds = fds;
+    a->n += packet->n_fds;
+    return 0;
 }
 
 /* SX_ERR_MISSING: there is no other. */
 static int receive_packet(int fd, struct arrival *a)
 {
+    struct sx_packet packet;
     char byte;
-    struct iovec part = { .iov_base = &byte, .iov_len = 1 };
-    union attachment more = { .space = { 0 } };
-    struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &more };
-    const struct cmsghdr *head;
-    ssize_t n;
-    int rc = 0;
+    int rc = sx_packet_receive(fd, &byte, sizeof byte, &packet);
 
-    m.msg_controllen = CMSG_LEN(sizeof(int) * MAX_FDS); /* its padding would have room for one */
-    do
-        n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    if (n == 0 || (n < 0 && (errno == EAGAIN || errno == ECONNRESET)))
+    if (rc == SX_ERR_BUSY || rc == SX_ERR_CLOSED)
         return SX_ERR_MISSING;
-    if (n < 0)
-        return SX_ERR_IO;
-    head = CMSG_FIRSTHDR(&m);
-    if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
-        rc = take_descriptors(head, a);
-    if (rc == 0 && (m.msg_flags & MSG_CTRUNC) != 0) {
+    if (rc == 0)
+        rc = take_descriptors(&packet, a);
+    if (rc == 0 && packet.lacks_fds) {
         errno = EMFILE; /* there would have been room for as many as we send */
         rc = SX_ERR_IO;
     }

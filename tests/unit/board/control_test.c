@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #include "base/error.h"
 #include "board/control.h"
+#include "board/packet.h"
 #include "board/sealed.h"
 
 #define ALL "config=3,plugins=8,board=4,control=5,index=1,slot=7,generation=12,count=2"
@@ -210,6 +212,45 @@ static void nonsense_on_the_channel_is_no_message(void **state)
     (void)close(fds[1]);
 }
 
+static size_t count_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        n++;
+    (void)closedir(dir);
+    return n;
+}
+
+/* A plugin that has got hold of the channel could fill the supervisor with them. */
+static void descriptors_that_belong_to_no_message_are_closed(void **state)
+{
+    static const char *const packets[] = { "ready", "crashed 11 0x0", "no message", "reopen" };
+    int sent[SX_PACKET_MAX_FDS], fds[2];
+    struct sx_control_message m;
+    size_t n_open;
+
+    (void)state;
+    assert_int_equal(sx_control_open(fds), 0);
+    for (size_t i = 0; i < SX_PACKET_MAX_FDS; i++)
+        sent[i] = fds[0];
+    n_open = count_descriptors();
+    for (size_t i = 0; i < sizeof packets / sizeof packets[0]; i++) {
+        for (size_t n = 2; n <= SX_PACKET_MAX_FDS; n += 42) {
+            bool is_message = i != 2;
+
+            assert_int_equal(sx_packet_send(fds[0], packets[i], strlen(packets[i]), sent, n), 0);
+            assert_int_equal(sx_control_receive(fds[1], &m), is_message ? 0 : SX_ERR_INVALID);
+            assert_int_equal(m.fd, -1);
+            assert_int_equal(count_descriptors(), n_open);
+        }
+    }
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
 static void sender_never_blocks(void **state)
 {
     int fds[2];
@@ -323,6 +364,7 @@ int main(void)
         cmocka_unit_test(end_of_the_other_side_is_told),
         cmocka_unit_test(reason_is_cut_at_its_ceiling),
         cmocka_unit_test(nonsense_on_the_channel_is_no_message),
+        cmocka_unit_test(descriptors_that_belong_to_no_message_are_closed),
         cmocka_unit_test(sender_never_blocks),
         cmocka_unit_test(list_of_plugins_survives_the_way),
         cmocka_unit_test(empty_and_broken_lists_of_plugins),
