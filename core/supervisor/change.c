@@ -265,6 +265,7 @@ static void take_over(struct sx_supervisor *sup)
     sup->next = NULL;
     sup->is_paused = false;
     sx_quarantine_on_change(sup);
+    sx_command_follow(sup); /* who sees that it serves may give it a command */
     sx_generation_serve(sup->current);
     if (old != NULL) {
         old->state = SX_GENERATION_LEAVING;

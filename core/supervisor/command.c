@@ -369,7 +369,8 @@ static struct sx_commander *create(void)
     return com;
 }
 
-void sx_command_open(struct sx_supervisor *sup, const char *path)
+/* Listens at path from now on, where it did not; that it cannot is logged.  Clients stay. */
+static void listen_at(struct sx_supervisor *sup, const char *path)
 {
     struct sx_commander *com = sup->commander;
 
@@ -387,6 +388,14 @@ void sx_command_open(struct sx_supervisor *sup, const char *path)
     sx_log_line(sup->log, SX_LOG_WARNING, NULL, "%s: commands cannot be given there: %s", path,
                 strerror(errno));
     close_socket(com);
+}
+
+void sx_command_follow(struct sx_supervisor *sup)
+{
+    if (sup->current == NULL || sup->commanded == sup->current->number)
+        return;
+    sup->commanded = sup->current->number;
+    listen_at(sup, sup->current->config->server.control);
 }
 
 void sx_command_close(struct sx_supervisor *sup)

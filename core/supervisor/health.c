@@ -24,6 +24,41 @@ static const char request[] = "GET /_sx/ready HTTP/1.1\r\n"
                               "Host: localhost\r\n"
                               "Connection: close\r\n\r\n";
 
+/* Where a socket has timeouts, going on after a stop ends its calls with EINTR (signal(7)).  A
+ * connection that is being made is waited for by another call, on Linux. */
+static int connect_through(int fd, const struct sx_address *address)
+{
+    const struct sockaddr *to = (const struct sockaddr *)&address->addr;
+    int rc = connect(fd, to, address->len);
+
+    while (rc < 0 && errno == EINTR) {
+        rc = connect(fd, to, address->len);
+        if (rc < 0 && errno == EISCONN)
+            rc = 0;
+    }
+    return rc;
+}
+
+static int send_request(int fd)
+{
+    ssize_t n;
+
+    do
+        n = send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n == (ssize_t)sizeof request - 1 ? 0 : -1;
+}
+
+static ssize_t receive_part(int fd, char *to, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = recv(fd, to, size, 0);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* The address 0.0.0.0 or [::] reaches this machine.  Faults are in errno. */
 static int connect_to(const struct sx_address *address)
 {
@@ -35,7 +70,7 @@ static int connect_to(const struct sx_address *address)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
-        connect(fd, (const struct sockaddr *)&address->addr, address->len) == 0)
+        connect_through(fd, address) == 0)
         return fd;
     saved = errno;
     (void)close(fd);
@@ -49,10 +84,10 @@ static int exchange(int fd, struct sx_buf *answer)
     char part[4096];
     ssize_t n = 0;
 
-    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1)
+    if (send_request(fd) < 0)
         return SX_ERR_IO;
     while (!sx_buf_failed(answer) && sx_clock_mono_ns() < until_ns &&
-           (n = recv(fd, part, sizeof part, 0)) > 0)
+           (n = receive_part(fd, part, sizeof part)) > 0)
         sx_buf_add(answer, part, (size_t)n);
     if (n == 0 && sx_buf_text(answer) != NULL)
         return 0;

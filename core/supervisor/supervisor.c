@@ -318,10 +318,7 @@ static void advance(struct sx_supervisor *sup)
         sx_change_make_room(sup);
     }
     sx_command_sweep(sup);
-    if (sup->current != NULL && sup->commanded != sup->current->number) {
-        sup->commanded = sup->current->number;
-        sx_command_open(sup, sup->current->config->server.control);
-    }
+    sx_command_follow(sup);
 }
 
 /* A reader that was killed may be waiting for a file system, which no signal ends. */

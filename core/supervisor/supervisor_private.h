@@ -383,8 +383,9 @@ void sx_stall_settle(struct sx_supervisor *sup, struct sx_child *child);
 
 /* --- commands: command.c, ask.c ------------------------------------------------------------- */
 
-/* Listens at path from now on, where it did not; that it cannot is logged.  Clients stay. */
-void sx_command_open(struct sx_supervisor *sup, const char *path);
+/* Listens where the configuration of the current generation says, if it did not; that it cannot is
+ * logged.  Clients stay. */
+void sx_command_follow(struct sx_supervisor *sup);
 void sx_command_close(struct sx_supervisor *sup);
 /* Who asked for a reload before it begins hears how it ends. */
 void sx_command_reload_begins(struct sx_supervisor *sup);

@@ -3,6 +3,7 @@ import contextlib
 import json
 import select
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -129,10 +130,21 @@ def answer_once(listener, answer):
             pass
 
 
-def test_a_silent_server_is_given_up(program, config_dir):
+def test_a_silent_server_is_given_up(build, config_dir, tmp_path):
+    """Who asks is stopped meanwhile, as by a terminal, and goes on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        done = program("health", "--config", config_dir(),
-                       env={"PORT": str(listener.getsockname()[1])})
+        asking = subprocess.Popen(
+            [build / "sim-exchange", "health", "--config", config_dir()], cwd=tmp_path,
+            env=process.environment({"PORT": str(listener.getsockname()[1])}),
+            stderr=subprocess.PIPE, text=True)
+        conn, _ = listener.accept()
+        assert conn.recv(4096).startswith(b"GET /_sx/ready ")
+        for _ in range(3):
+            wait.until(lambda: process.state(asking.pid) == "S", "that it waits")
+            with process.stopped(asking.pid):
+                pass
+        _, errors = asking.communicate(timeout=60)
+        conn.close()
 
-    assert done.returncode == 1
-    assert "the server did not answer: Connection timed out" in done.stderr
+    assert asking.returncode == 1
+    assert "the server did not answer: Connection timed out" in errors

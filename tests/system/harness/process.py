@@ -119,13 +119,17 @@ def release_port(port):
     _reserved.pop(port).close()
 
 
+def state(pid):
+    """"S": it waits; "T": it was stopped; … (proc(5))."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
 @contextlib.contextmanager
 def stopped(pid):
     """A worker that takes nothing: the others do."""
     os.kill(pid, signal.SIGSTOP)
     try:
-        wait.until(lambda: pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] == "T",
-                   "its stop")
+        wait.until(lambda: state(pid) == "T", "its stop")
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
