@@ -19,7 +19,7 @@
 #define MAX_TICK_MS   500u
 #define MIN_TICK_MS   10u
 #define TELL_AFTER_MS 1000u
-#define ANSWER_MS     500u /* from the first question to the end */
+#define ANSWER_MS     1000u /* from the first question to the end */
 
 /* What the loop is inside of, outermost; false: nothing. */
 static bool read_call(const struct sx_supervisor *sup, const struct sx_child *child,

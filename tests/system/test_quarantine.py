@@ -174,9 +174,10 @@ def test_a_file_that_crashes_as_it_is_mapped_is_left_out(server, tmp_path, progr
     assert is_quarantined(s, path, name) and s.get("/hello").status == other
 
     file.unlink()
+    (worker,) = wait.until(lambda: len(left := s.workers()) == 1 and left, "the old one's end")
     with s.connect() as idle:
         assert idle.request("GET", "/later").status == 404
-        with process.stopped(*s.workers()):  # it hears of both at once
+        with process.stopped(worker):  # it hears of both at once
             done = program("release", name, "--config", s.config, "--env", "development",
                            env={**env, "PORT": str(s.port)})
             assert done.returncode == 0, done.stderr

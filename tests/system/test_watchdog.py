@@ -12,7 +12,7 @@ KEPT = re.compile(r"kept the loop for (\d+) ms")
 
 @pytest.fixture
 def faults(server):
-    return server({"watchdog": {"kill_ms": 400}, "quarantine": {"crashes": 1, "first_s": 3600}},
+    return server({"watchdog": {"kill_ms": 1000}, "quarantine": {"crashes": 1, "first_s": 3600}},
                   plugins=FAULTS, env=PLAIN, may_die=True)
 
 
@@ -25,27 +25,28 @@ def test_a_call_that_keeps_the_loop_is_warned_of_once(server):
     assert (line["severity"], line["plugin"], line["route"], line["request_id"]) == (
         "WARNING", "faults", "/faults/spin", "slow")
     assert int(KEPT.search(line["message"]).group(1)) >= 290
-    assert len([one for one in s.lines if KEPT.search(str(one.get("message")))]) == 1
+    assert len([one for one in s.lines if one.get("request_id") == "slow"
+                and KEPT.search(str(one.get("message")))]) == 1
 
 
 def test_waiting_is_not_keeping_the_loop(faults):
     """Longer than the warning and the limit: a timer, a statement, a thread."""
     with faults.connect() as conn:
-        for path in ("/probe/sleep?ms=900", "/faults/pool/spin?ms=900", "/faults/spin?ms=1"):
+        for path in ("/probe/sleep?ms=1500", "/faults/pool/spin?ms=1500", "/faults/spin?ms=1"):
             assert conn.request("GET", path).status == 200
         assert conn.request("GET", "/faults/never/read").status == 504
 
     # A worker that gets no CPU for 100 ms may be told of: never for the time that it waited.
     kept = [int(found.group(1)) for one in faults.lines
             if (found := KEPT.search(str(one.get("message"))))]
-    assert all(ms < 900 for ms in kept), kept
+    assert all(ms < 1500 for ms in kept), kept
     assert not any("does not come back" in str(one.get("message")) for one in faults.lines)
 
 
 def test_a_loop_that_counts_for_ever_is_ended_and_costs_its_own_request(faults):
     (victim,) = faults.workers()
     with faults.connect() as slow, faults.connect() as conn:
-        slow.send(b"GET /probe/sleep?ms=600 HTTP/1.1\r\nHost: t\r\n\r\n")
+        slow.send(b"GET /probe/sleep?ms=1500 HTTP/1.1\r\nHost: t\r\n\r\n")
 
         answer = conn.request("GET", "/faults/count", {"X-Request-Id": "endless"})
 

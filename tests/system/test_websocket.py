@@ -163,7 +163,7 @@ def test_a_crash_in_a_message_is_contained(server):
     with connect(s) as other, connect(s, "/faults/ws") as bystander, connect(s, "/faults/ws") as c:
         c.text("fine")
         assert c.message() == "fine"
-        with process.stopped(*s.workers()):  # so that it finds both
+        with process.stopped(*s.workers()):  # so that its worker finds both
             c.text("segv")
             other.text("here?")
         assert c.closed() == 1011

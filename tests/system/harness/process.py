@@ -125,14 +125,16 @@ def state(pid):
 
 
 @contextlib.contextmanager
-def stopped(pid):
-    """A worker that takes nothing: the others do."""
-    os.kill(pid, signal.SIGSTOP)
+def stopped(*pids):
+    """Workers that take nothing: the others do."""
     try:
-        wait.until(lambda: state(pid) == "T", "its stop")
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+            wait.until(lambda pid=pid: state(pid) == "T", "its stop")
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 class Server:
