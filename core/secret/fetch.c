@@ -178,13 +178,17 @@ static uint64_t pause_ms(uint32_t tries)
     return ms / 2 + sx_clock_mono_ns() % (ms / 2 + 1); /* many instances start at a time */
 }
 
+/* When all the time is over, that is what is told: fail_all. */
 static void try_again(struct sx_call *call)
 {
-    uint64_t due_ms = sx_fetch_now_ms() + pause_ms(call->tries);
+    const struct sx_fetch *f = call->fetch;
+    const uint64_t now_ms = sx_fetch_now_ms();
+    uint64_t due_ms = now_ms + pause_ms(call->tries);
     const size_t len = strlen(call->why);
 
-    if (call->tries >= call->fetch->set->tries || due_ms >= call->fetch->deadline_ms) {
-        (void)snprintf(call->why + len, sizeof call->why - len, ", tried %u times", call->tries);
+    if (now_ms < f->deadline_ms && (call->tries >= f->set->tries || due_ms >= f->deadline_ms)) {
+        (void)snprintf(call->why + len, sizeof call->why - len, ", tried %u time%s", call->tries,
+                       call->tries == 1 ? "" : "s");
         fail(call, call->why);
         return;
     }
