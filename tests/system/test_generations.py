@@ -108,7 +108,7 @@ def test_a_fault_in_an_old_worker_ends_its_streams_and_cuts_none(server):
 
 
 def test_streams_go_on_for_as_long_as_the_configuration_says(server):
-    s = server({"server": {"stream_ms": 700}}, plugins=["probe"], wants_database=False)
+    s = server({"server": {"stream_ms": 3000}}, plugins=["probe"], wants_database=False)
     stream = Stream(s)
 
     s.reload()
