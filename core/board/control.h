@@ -9,7 +9,8 @@
  *     worker to supervisor                        supervisor to worker
  *     ready            loaded, will serve         serve            accept from now on
  *     failed REASON    could not start            drain DELAY GRACE
- *     drained          nothing left to finish     stop             end within a second
+ *     draining         no new connections         stop             end within a second
+ *     drained          nothing left to finish
  *     leaving REASON   replace me, I finish       reopen           take the output that comes
  *     crashed FAULT    my last words              quarantine NAME SECONDS [unmapped]
  *                                                 release NAME     of a plugin

@@ -70,13 +70,14 @@ int sx_packet_receive(int fd, void *data, size_t size, struct sx_packet *ret_pac
     while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
         return SX_ERR_BUSY;
-    if (n == 0 || (n < 0 && errno == ECONNRESET)) /* its peer died with unread data */
-        return SX_ERR_CLOSED;
-    if (n < 0)
-        return SX_ERR_IO;
+    if (n < 0) /* a peer that died with unread data resets it */
+        return errno == ECONNRESET ? SX_ERR_CLOSED : SX_ERR_IO;
     ret_packet->len = (size_t)n;
     take_descriptors(&m, ret_packet);
-    return 0;
+    if (n > 0)
+        return 0;
+    sx_packet_close(ret_packet); /* of a packet without data: the end has none */
+    return SX_ERR_CLOSED;
 }
 
 void sx_packet_close(struct sx_packet *packet)

@@ -256,6 +256,12 @@ static void log_addresses(const struct sx_supervisor *sup, const struct sx_gener
                     gen->listeners.v[i]->address.name);
 }
 
+/* Who hangs for longer is killed. */
+static uint64_t find_patience_ms(const struct sx_generation *old)
+{
+    return (uint64_t)old->config->server.drain_ms + SX_DRAIN_SLACK_MS;
+}
+
 static void take_over(struct sx_supervisor *sup)
 {
     struct sx_generation *old = sup->current;
@@ -269,7 +275,7 @@ static void take_over(struct sx_supervisor *sup)
     sx_generation_serve(sup->current);
     if (old != NULL) {
         old->state = SX_GENERATION_LEAVING;
-        sup->current->settle_due_ns = sx_clock_mono_ns() + old->config->server.drain_ms * NS_PER_MS;
+        sup->current->settle_due_ns = sx_clock_mono_ns() + find_patience_ms(old) * NS_PER_MS;
         sx_generation_retire(old, sup->current);
     }
     log_addresses(sup, sup->current);
@@ -306,6 +312,8 @@ static void settle(struct sx_supervisor *sup, struct sx_generation *gen)
     gen->is_settled = true;
     sx_log_line(sup->log, SX_LOG_INFO, NULL, "generation %u serves with %u workers", gen->number,
                 gen->n_seats);
+    if (sup->next != NULL || sup->reader != NULL)
+        return; /* who waits for a reload waits for that one: it began before the start had ended */
     (void)snprintf(text, sizeof text, "generation %u serves", gen->number);
     sx_command_reload_ended(sup, true, text);
 }

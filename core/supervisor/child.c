@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -16,6 +17,10 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define MAX_KEEP  (4 + SX_CONTROL_MAX_LISTEN + SX_BOARD_MAX_PLUGINS)
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* asm-generic/socket.h, since Linux 6.16 */
+#endif
 
 /* Which states may follow; a death may follow any. */
 static bool may_follow(enum sx_child_state old, enum sx_child_state state)
@@ -124,6 +129,15 @@ static pid_t spawn(const struct sx_supervisor *sup, const struct sx_child *child
     return sx_spawn_worker(&how);
 }
 
+/* No worker has any to send.  Closing one may take as long as its sender likes (SO_LINGER); before
+ * Linux 6.16, which cannot refuse them, that is possible. */
+static void refuse_descriptors(int control_fd)
+{
+    const int off = 0;
+
+    (void)setsockopt(control_fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
+}
+
 /* The control channel and the process; on failure nothing is left of either. */
 static int launch(struct sx_supervisor *sup, struct sx_child *child)
 {
@@ -133,6 +147,7 @@ static int launch(struct sx_supervisor *sup, struct sx_child *child)
 
     if (sx_control_open(fds) != 0)
         return SX_ERR_IO;
+    refuse_descriptors(fds[0]);
     sx_quarantine_tell(sup, child->gen, fds[0]); /* it reads this before anything else */
     if (epoll_ctl(sup->epoll_fd, EPOLL_CTL_ADD, fds[0], &event) == 0) {
         child->pid = spawn(sup, child, fds[1]);
@@ -233,6 +248,8 @@ void sx_child_set_deadline(struct sx_child *child, uint32_t allowed_ms)
 {
     uint64_t at = sx_clock_mono_ns() + allowed_ms * NS_PER_MS;
 
+    if (child->state == SX_CHILD_KILLED)
+        return; /* there is nothing left to be done then */
     if (child->deadline_ns != 0 && child->deadline_ns <= at)
         return;
     child->deadline_ns = at;

@@ -74,7 +74,7 @@ static int connect_to(const struct sx_address *address)
         return fd;
     saved = errno;
     (void)close(fd);
-    errno = saved == EINPROGRESS ? ETIMEDOUT : saved;
+    errno = saved == EINPROGRESS || saved == EALREADY ? ETIMEDOUT : saved;
     return -1;
 }
 

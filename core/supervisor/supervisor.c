@@ -23,6 +23,7 @@
 
 #define NS_PER_MS  UINT64_C(1000000)
 #define MAX_EVENTS 32
+#define MAX_HEARD  1000  /* at a time, of one child: more than its channel holds */
 #define FAILED_MS  5000u /* from "failed" to the exit */
 #define DRAINED_MS 5000u /* from "drained" to the exit: a plugin's stop runs here */
 
@@ -97,7 +98,7 @@ void sx_supervisor_hear(struct sx_supervisor *sup, struct sx_child *child)
 {
     struct sx_control_message m;
 
-    while (child->control_fd >= 0) {
+    for (int i = 0; child->control_fd >= 0 && i < MAX_HEARD; i++) {
         int rc = sx_control_receive(child->control_fd, &m);
 
         if (rc == SX_ERR_BUSY)

@@ -296,7 +296,7 @@ bool sx_change_is_possible(const struct sx_supervisor *sup);
 void sx_change_on_read(struct sx_supervisor *sup, int status);
 void sx_change_on_ready(struct sx_supervisor *sup, struct sx_child *child);
 /* Notes that all workers serve, whatever has led to that, and tells it when nobody of an earlier
- * generation takes connections any more, or hangs for its drain_ms. */
+ * generation takes connections any more, or who does is late for its drain. */
 void sx_change_advance(struct sx_supervisor *sup);
 /* When to advance though nothing has happened; 0: never. */
 uint64_t sx_change_due_ns(const struct sx_supervisor *sup);
@@ -305,7 +305,7 @@ bool sx_change_concerns(const struct sx_supervisor *sup, const struct sx_child *
                         bool is_own_fault);
 /* Such a child has died. */
 void sx_change_on_exit(struct sx_supervisor *sup, struct sx_child *child, int status);
-/* Gives the next generation up; told is for the log. */
+/* Gives the next generation up; told is for the log.  One that serves already is told as such. */
 void sx_change_abort(struct sx_supervisor *sup, const char *told);
 
 /* --- what it gives up: privileges.c -------------------------------------------------------- */

@@ -251,6 +251,36 @@ static void descriptors_that_belong_to_no_message_are_closed(void **state)
     (void)close(fds[1]);
 }
 
+static void descriptors_without_a_packet_are_closed(void **state)
+{
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int) * 2)];
+    } more = { .space = { 0 } };
+    struct iovec part = { .iov_base = &more, .iov_len = 0 };
+    struct msghdr empty = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &more, .msg_controllen = sizeof more.space
+    };
+    struct sx_control_message m;
+    size_t n_open;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(sx_control_open(fds), 0);
+    n_open = count_descriptors();
+    more.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+                                  .cmsg_type = SCM_RIGHTS,
+                                  .cmsg_len = CMSG_LEN(sizeof fds) };
+    memcpy(CMSG_DATA(&more.head), fds, sizeof fds);
+    assert_int_equal(sendmsg(fds[0], &empty, 0), 0);
+
+    assert_int_equal(sx_control_receive(fds[1], &m), SX_ERR_CLOSED);
+
+    assert_int_equal(count_descriptors(), n_open);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
 static void sender_never_blocks(void **state)
 {
     int fds[2];
@@ -365,6 +395,7 @@ int main(void)
         cmocka_unit_test(reason_is_cut_at_its_ceiling),
         cmocka_unit_test(nonsense_on_the_channel_is_no_message),
         cmocka_unit_test(descriptors_that_belong_to_no_message_are_closed),
+        cmocka_unit_test(descriptors_without_a_packet_are_closed),
         cmocka_unit_test(sender_never_blocks),
         cmocka_unit_test(list_of_plugins_survives_the_way),
         cmocka_unit_test(empty_and_broken_lists_of_plugins),

@@ -93,6 +93,27 @@ static void client_that_waits_for_a_reload_is_answered_where_another_moves_the_s
     stop_and_expect(f, SIGTERM, 0);
 }
 
+static void reload_that_began_before_the_start_had_ended_is_told_by_its_own_end(void **state)
+{
+    struct fixture *f = *state;
+    char text[256];
+    int client;
+
+    (void)snprintf(text, sizeof text, "\"workers\": 2, \"control\": \"%s/1.sock\",", f->dir);
+    configure(f, text);
+    write_text(f->dir, "mode", "worker=gate1 check=hang");
+    start(f);
+    (void)expect_event(f, "serving"); /* the first one */
+    client = command(f, "1.sock", "reload\n");
+    open_gate(f);
+    expect_log(f, "generation 1 serves with 2 workers");
+    assert_int_equal(kill(expect_event(f, "checking").pid, SIGKILL), 0);
+
+    read_verdict(client, text, sizeof text);
+    assert_non_null(strstr(text, "failed\n"));
+    stop_and_expect(f, SIGTERM, 0);
+}
+
 static void successor_that_is_killed_leaves_its_socket_to_us(void **state)
 {
     struct fixture *f = *state;
@@ -172,6 +193,7 @@ static int run_group(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(client_that_waits_for_a_reload_is_answered_where_another_moves_the_socket),
+        TEST(reload_that_began_before_the_start_had_ended_is_told_by_its_own_end),
         TEST(successor_that_is_killed_leaves_its_socket_to_us),
         TEST(reload_leaves_its_socket_to_a_successor),
         TEST(socket_that_moved_beside_a_successor_stays_when_it_ends),

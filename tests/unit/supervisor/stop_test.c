@@ -53,6 +53,23 @@ static void int_and_quit_are_quick(void **state)
     }
 }
 
+static void worker_may_send_no_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    const int off = 0;
+    int fds[2];
+
+    assert_int_equal(sx_control_open(fds), 0);
+    if (setsockopt(fds[0], SOL_SOCKET, 83, &off, sizeof off) != 0) /* SO_PASSRIGHTS */
+        skip();
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    write_text(f->dir, "mode", "worker=rights");
+    start_serving(f, 1);
+    assert_string_equal(expect_event(f, "sent").more, strerror(EPERM));
+    stop_and_expect(f, SIGTERM, 0);
+}
+
 static void worker_that_does_not_finish_is_killed_after_its_grace(void **state)
 {
     struct fixture *f = *state;
@@ -115,6 +132,7 @@ static int run_group(void)
         TEST(term_drains_every_worker_with_its_times),
         TEST(second_term_is_quick),
         TEST(int_and_quit_are_quick),
+        TEST(worker_may_send_no_descriptors),
         TEST(worker_that_does_not_finish_is_killed_after_its_grace),
         TEST(workers_see_the_death_of_their_supervisor),
         TEST(workers_ignore_what_a_terminal_sends_to_all),

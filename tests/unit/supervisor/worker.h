@@ -34,6 +34,7 @@
 #include "base/error.h"
 #include "board/board.h"
 #include "board/control.h"
+#include "board/packet.h"
 #include "supervisor/supervisor.h"
 
 #define FIXTURE_DIR "SX_FIXTURE_DIR"
@@ -205,7 +206,7 @@ static inline bool fake_start_ends(const struct fake *w, int *ret_exit)
     } else {
         while (is_mode(w, "hang") || (is_mode(w, "hang1") && w->spec.index == 1))
             (void)pause();
-        if (is_mode(w, "gate"))
+        if (is_mode(w, "gate") || (is_mode(w, "gate1") && w->spec.index == 1))
             wait_for_gate(w);
         return false;
     }
@@ -248,6 +249,10 @@ static inline void fake_serve(struct fake *w)
         (void)kill(getpid(), SIGSEGV);
     } else if (is_mode(w, "leave")) {
         (void)sx_control_send(w->spec.control_fd, SX_CONTROL_LEAVING, "a fault was contained");
+    } else if (is_mode(w, "rights")) {
+        int rc = sx_packet_send(w->spec.control_fd, "ready", 5, &w->spec.board_fd, 1);
+
+        tell(w, "sent", rc == 0 ? "0" : strerror(errno));
     } else if (is_mode(w, "nonsense")) {
         (void)sx_control_send(w->spec.control_fd, SX_CONTROL_STOP, NULL);
     }
