@@ -24,14 +24,26 @@ static const char request[] = "GET /_sx/ready HTTP/1.1\r\n"
                               "Host: localhost\r\n"
                               "Connection: close\r\n\r\n";
 
-/* Where a socket has timeouts, going on after a stop ends its calls with EINTR (signal(7)).  A
- * connection that is being made is waited for by another call, on Linux. */
+static uint64_t find_end_ns(void)
+{
+    return sx_clock_mono_ns() + PATIENCE_S * UINT64_C(1000000000);
+}
+
+/* Where a socket has timeouts, going on after a stop ends its calls with EINTR (signal(7)), and
+ * they begin anew: until there was patience enough for all of them. */
+static bool may_go_on(uint64_t end_ns)
+{
+    return errno == EINTR && sx_clock_mono_ns() < end_ns;
+}
+
+/* A connection that is being made is waited for by another call, on Linux. */
 static int connect_through(int fd, const struct sx_address *address)
 {
     const struct sockaddr *to = (const struct sockaddr *)&address->addr;
+    const uint64_t end_ns = find_end_ns();
     int rc = connect(fd, to, address->len);
 
-    while (rc < 0 && errno == EINTR) {
+    while (rc < 0 && may_go_on(end_ns)) {
         rc = connect(fd, to, address->len);
         if (rc < 0 && errno == EISCONN)
             rc = 0;
@@ -39,24 +51,29 @@ static int connect_through(int fd, const struct sx_address *address)
     return rc;
 }
 
-static int send_request(int fd)
+static int send_request(int fd, uint64_t end_ns)
 {
     ssize_t n;
 
     do
         n = send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && may_go_on(end_ns));
     return n == (ssize_t)sizeof request - 1 ? 0 : -1;
 }
 
-static ssize_t receive_part(int fd, char *to, size_t size)
+static ssize_t receive_part(int fd, char *to, size_t size, uint64_t end_ns)
 {
     ssize_t n;
 
     do
         n = recv(fd, to, size, 0);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && may_go_on(end_ns));
     return n;
+}
+
+static bool is_timeout(int error)
+{
+    return error == EAGAIN || error == EINPROGRESS || error == EALREADY || error == EINTR;
 }
 
 /* The address 0.0.0.0 or [::] reaches this machine.  Faults are in errno. */
@@ -74,26 +91,28 @@ static int connect_to(const struct sx_address *address)
         return fd;
     saved = errno;
     (void)close(fd);
-    errno = saved == EINPROGRESS || saved == EALREADY ? ETIMEDOUT : saved;
+    errno = is_timeout(saved) ? ETIMEDOUT : saved;
     return -1;
 }
 
 static int exchange(int fd, struct sx_buf *answer)
 {
-    const uint64_t until_ns = sx_clock_mono_ns() + PATIENCE_S * UINT64_C(1000000000);
+    const uint64_t end_ns = find_end_ns();
     char part[4096];
     ssize_t n = 0;
 
-    if (send_request(fd) < 0)
+    if (send_request(fd, end_ns) < 0) {
+        errno = is_timeout(errno) ? ETIMEDOUT : errno;
         return SX_ERR_IO;
-    while (!sx_buf_failed(answer) && sx_clock_mono_ns() < until_ns &&
-           (n = receive_part(fd, part, sizeof part)) > 0)
+    }
+    while (!sx_buf_failed(answer) && sx_clock_mono_ns() < end_ns &&
+           (n = receive_part(fd, part, sizeof part, end_ns)) > 0)
         sx_buf_add(answer, part, (size_t)n);
     if (n == 0 && sx_buf_text(answer) != NULL)
         return 0;
     if (sx_buf_failed(answer))
         errno = EMSGSIZE;
-    else if (n > 0 || errno == EAGAIN)
+    else if (n > 0 || is_timeout(errno))
         errno = ETIMEDOUT;
     return SX_ERR_IO;
 }
