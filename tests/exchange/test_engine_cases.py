@@ -386,9 +386,9 @@ def test_a_lock_that_is_held_too_long_is_told(client, exchange_database):
                       lambda one=new(), who=who, bid=bid: one.cancel(who, bid["id"]),
                       lambda one=new(), who=who: one.cancel_all(who)]
         results = at_once(*calls)
+    commands.wait_for_locks(exchange_database, "60s")
     assert [getattr(fault, "pgcode", fault) for fault in results] == ["55P03"] * len(calls)
     assert [seq_of(client, symbol) for symbol in ("BTC-USD", "ETH-USD")] == [1, 1]
-    commands.wait_for_locks(exchange_database, "60s")
 
 
 def test_an_id_whose_first_order_is_rolled_back_is_free_again(client, exchange_database):

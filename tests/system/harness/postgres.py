@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from harness import database
-from harness.process import CHECKOUT
+from harness.process import CHECKOUT, state
 from harness.wait import until
 
 
@@ -17,10 +17,9 @@ def children(pid):
 def is_gone(pid):
     """Whether it has ended; one whose end nobody has asked for counts as ended."""
     try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        return state(pid) == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
-    return stat.rsplit(")", 1)[1].split()[0] == "Z"
 
 
 class Postgres:

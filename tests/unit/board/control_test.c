@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "board/control.h"
 #include "board/packet.h"
 #include "board/sealed.h"
+#include "descriptors.h"
 
 #define ALL "config=3,plugins=8,board=4,control=5,index=1,slot=7,generation=12,count=2"
 
@@ -212,18 +212,6 @@ static void nonsense_on_the_channel_is_no_message(void **state)
     (void)close(fds[1]);
 }
 
-static size_t count_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    size_t n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir) != NULL)
-        n++;
-    (void)closedir(dir);
-    return n;
-}
-
 /* A plugin that has got hold of the channel could fill the supervisor with them. */
 static void descriptors_that_belong_to_no_message_are_closed(void **state)
 {
@@ -236,7 +224,7 @@ static void descriptors_that_belong_to_no_message_are_closed(void **state)
     assert_int_equal(sx_control_open(fds), 0);
     for (size_t i = 0; i < SX_PACKET_MAX_FDS; i++)
         sent[i] = fds[0];
-    n_open = count_descriptors();
+    n_open = sx_test_count_descriptors();
     for (size_t i = 0; i < sizeof packets / sizeof packets[0]; i++) {
         for (size_t n = 2; n <= SX_PACKET_MAX_FDS; n += 42) {
             bool is_message = i != 2;
@@ -244,7 +232,7 @@ static void descriptors_that_belong_to_no_message_are_closed(void **state)
             assert_int_equal(sx_packet_send(fds[0], packets[i], strlen(packets[i]), sent, n), 0);
             assert_int_equal(sx_control_receive(fds[1], &m), is_message ? 0 : SX_ERR_INVALID);
             assert_int_equal(m.fd, -1);
-            assert_int_equal(count_descriptors(), n_open);
+            assert_int_equal(sx_test_count_descriptors(), n_open);
         }
     }
     (void)close(fds[0]);
@@ -267,7 +255,7 @@ static void descriptors_without_a_packet_are_closed(void **state)
 
     (void)state;
     assert_int_equal(sx_control_open(fds), 0);
-    n_open = count_descriptors();
+    n_open = sx_test_count_descriptors();
     more.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
                                   .cmsg_type = SCM_RIGHTS,
                                   .cmsg_len = CMSG_LEN(sizeof fds) };
@@ -276,7 +264,7 @@ static void descriptors_without_a_packet_are_closed(void **state)
 
     assert_int_equal(sx_control_receive(fds[1], &m), SX_ERR_CLOSED);
 
-    assert_int_equal(count_descriptors(), n_open);
+    assert_int_equal(sx_test_count_descriptors(), n_open);
     (void)close(fds[0]);
     (void)close(fds[1]);
 }

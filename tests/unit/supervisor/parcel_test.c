@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -22,6 +21,7 @@
 #include "base/error.h"
 #include "board/control.h"
 #include "board/sealed.h"
+#include "descriptors.h"
 #include "supervisor/parcel.h"
 
 #define PACKET   128u /* descriptors that a packet of ours has room for */
@@ -29,22 +29,10 @@
 
 struct fixture {
     int fds[2];                       /* who sends, who receives */
-    int n_open;                       /* descriptors of this process when the test began */
+    size_t n_open;                    /* descriptors of this process when the test began */
     struct sx_report notices, faults; /* sent */
     struct sx_report heard, rep;      /* received */
 };
-
-static int count_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = 0;
-
-    assert_non_null(d);
-    while (readdir(d) != NULL)
-        n++;
-    (void)closedir(d);
-    return n;
-}
 
 static int set_up(void **state)
 {
@@ -57,14 +45,14 @@ static int set_up(void **state)
     *state = f;
     if (sx_control_open(f->fds) != 0)
         return -1;
-    f->n_open = count_descriptors();
+    f->n_open = sx_test_count_descriptors();
     return 0;
 }
 
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    int n_open = count_descriptors();
+    bool is_same = sx_test_count_descriptors() == f->n_open;
 
     (void)close(f->fds[0]);
     (void)close(f->fds[1]);
@@ -72,9 +60,8 @@ static int tear_down(void **state)
     sx_report_finish(&f->faults);
     sx_report_finish(&f->heard);
     sx_report_finish(&f->rep);
-    n_open -= f->n_open;
     free(f);
-    return n_open; /* nothing was left open */
+    return is_same ? 0 : -1; /* nothing was left open */
 }
 
 static int receive(struct fixture *f, struct sx_copies *copies)
@@ -296,7 +283,7 @@ static void parcel_of_another_form_is_refused_and_nothing_of_it_kept(void **stat
         assert_int_equal(receive(f, &found), SX_ERR_INVALID);
         assert_null(found.v);
         assert_int_equal(f->rep.n_faults, i + 1);
-        assert_int_equal(count_descriptors(), f->n_open);
+        assert_int_equal(sx_test_count_descriptors(), f->n_open);
     }
 }
 
@@ -312,7 +299,7 @@ static void packet_of_more_descriptors_than_ours_is_refused(void **state)
         assert_int_equal(receive(f, &found), SX_ERR_IO);
         assert_int_equal(errno, EMFILE);
         assert_null(found.v);
-        assert_int_equal(count_descriptors(), f->n_open);
+        assert_int_equal(sx_test_count_descriptors(), f->n_open);
     }
 }
 
